@@ -1,0 +1,59 @@
+// A bundle: one TOML file with all that a new member needs. Written by the authority, carried to the
+// machine, readable by its owner only (0600).
+//
+//   version = 1
+//   domain = "p2psip.org"
+//   credential = "base64"            # credential.h
+//   key = "PEM"                      # the member's own private key
+//   certificate = "PEM"              # X.509 around the same key; SAN DNS:PEERID.peers.D
+//   authority = "base64"             # the authority's public key, 33 bytes
+//   authority_certificate = "PEM"    # the CA of the peer links
+//   network_key = "base64"           # 32 bytes; see sealing.h
+//   bootstrap = ["192.0.2.1:7400"]   # where to ask first; may be empty (the first peer)
+//   [accounts]                       # for registrars; accounts.h
+//
+// Errors name the file, the line, the key, what was expected and what came.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "identity/accounts.h"
+#include "identity/credential.h"
+#include "net/address.h"
+#include "net/tls.h"
+
+namespace causeway::identity {
+
+using NetworkKey = std::array<std::uint8_t, 32>;
+
+struct Bundle {
+  std::string domain;
+  Credential credential;
+  PrivateKey key;
+  std::string key_pem;
+  std::string certificate_pem;
+  PublicKey authority;
+  std::string authority_certificate_pem;
+  NetworkKey network_key{};
+  std::vector<std::string> bootstrap;  // "host:port"; names are looked up when needed
+  Accounts accounts;
+
+  PeerId peer_id() const { return credential.key.peer_id(); }
+  // Checks that its parts belong together: key to credential, credential to authority, certificate to
+  // key. Not whether it is in date: see check_credential.
+  static base::Result<Bundle> read_file(const std::string& path);
+  static base::Result<Bundle> read_text(std::string_view toml, const std::string& name_for_errors);
+  std::string text() const;
+};
+
+// PEERID.peers.D: the name of a peer in certificates, Via and DNS.
+std::string peer_host(const PeerId& peer, std::string_view domain);
+// The PEERID in such a name, if it is one of this domain.
+std::optional<PeerId> peer_of_host(std::string_view host, std::string_view domain);
+
+// Writes a file that only its owner can read, all or nothing (temporary file, rename).
+base::Status write_private_file(const std::string& path, std::string_view text);
+
+}  // namespace causeway::identity

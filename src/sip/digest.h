@@ -1,0 +1,76 @@
+// Digest authentication (RFC 8760: SHA-256 first, MD5 for old phones; RFC 3261 22).
+//
+// Server side, without state: a nonce is its time and a keyed hash over it, so any registrar of the
+// domain (they share a key) can check one that another has given. A nonce lives for kNonceLife; older
+// ones get stale=true and the phone tries again without asking its user.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "sip/parse_error.h"
+
+namespace causeway::sip {
+
+enum class DigestAlgorithm : std::uint8_t { md5, sha256 };
+std::string_view digest_name(DigestAlgorithm algorithm);  // "SHA-256"
+
+// H(user:realm:password) in lower-case hex, as accounts keep it.
+std::string make_ha1(DigestAlgorithm algorithm, std::string_view user, std::string_view realm,
+                     std::string_view password);
+
+// The parts of an Authorization or Proxy-Authorization value; views into it.
+struct DigestResponse {
+  std::string_view username, realm, nonce, uri, response, cnonce, nc, qop, opaque;
+  DigestAlgorithm algorithm = DigestAlgorithm::md5;
+};
+Parsed<DigestResponse> parse_digest_response(std::string_view value);
+
+struct DigestChallenge {
+  std::string realm, nonce, opaque;
+  DigestAlgorithm algorithm = DigestAlgorithm::md5;
+  bool qop_auth = false;
+  bool stale = false;
+};
+Parsed<DigestChallenge> parse_digest_challenge(std::string_view value);
+
+// Secrets of one account.
+struct DigestSecrets {
+  std::string ha1_md5;     // empty: this algorithm is not allowed
+  std::string ha1_sha256;
+};
+
+class DigestVerifier {
+ public:
+  static constexpr base::Duration kNonceLife = std::chrono::minutes(5);
+
+  // `key`: 32 bytes shared by the registrars of the domain.
+  DigestVerifier(std::string realm, std::array<std::uint8_t, 32> key);
+
+  // Values for WWW-Authenticate or Proxy-Authenticate, the strongest first.
+  std::vector<std::string> challenges(base::UnixMs now, bool stale) const;
+
+  enum class Verdict { ok, wrong, stale, malformed };
+  // `method` and `body` of the request. The user name was looked up by the caller.
+  Verdict check(const DigestResponse& response, const DigestSecrets& secrets, std::string_view method,
+                base::UnixMs now) const;
+
+  const std::string& realm() const { return realm_; }
+
+ private:
+  std::string nonce(base::UnixMs now) const;
+  std::string realm_;
+  std::array<std::uint8_t, 32> key_;
+};
+
+// Client side: the value of Authorization for a challenge.
+std::string answer_challenge(const DigestChallenge& challenge, std::string_view user,
+                             std::string_view password, std::string_view method, std::string_view uri,
+                             std::string_view cnonce, std::uint32_t nonce_count);
+
+}  // namespace causeway::sip

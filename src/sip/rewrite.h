@@ -1,0 +1,78 @@
+// Forwarding by splicing: the outgoing message is the incoming bytes with a few cuts and inserts.
+//
+//   Rewrite edit(message);
+//   edit.replace_request_uri("sip:alice@192.0.2.7");
+//   edit.prepend(HeaderName::via, via);            // a new line before the first of that name
+//   edit.remove_first_value(HeaderName::route);
+//   base::Buffer out = edit.build();               // one allocation from the pool, one gather copy
+//
+// Inserted texts are not copied until build(): they must live until then. Edits may come in any
+// order; at most limits::kMaxEdits. Content-Length is put right by build() if it was absent (a
+// datagram may leave it out, a stream may not).
+//
+// Responses written here: ResponseWriter copies what RFC 3261 8.2.6 says must be copied.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "base/buffer.h"
+#include "sip/message.h"
+
+namespace causeway::sip {
+
+class Rewrite {
+ public:
+  explicit Rewrite(const Message& message) : message_(message) {}
+
+  void replace_request_uri(std::string_view uri);
+  // A whole new header line "Name: value\r\n" before the first field of that name, or before the
+  // first header line if there is none. Several prepends of one name: the last call comes first.
+  void prepend(HeaderName name, std::string_view value);
+  // A whole new header line after the last header field.
+  void append(std::string_view name, std::string_view value);
+  // Takes out the first value of the first field of that name (its whole line if it was the only
+  // value in it). May be called again to take out the next.
+  void remove_first_value(HeaderName name);
+  void remove_all(HeaderName name);
+  // Replaces the bytes of one value (must lie inside the message).
+  void replace(std::string_view part, std::string_view by);
+  // Inserts right after `part` (inside the message): a Via parameter, a To tag.
+  void insert_after(std::string_view part, std::string_view text);
+
+  // False once too many edits, or two that overlap, were asked for: build() then gives no buffer.
+  bool ok() const { return ok_; }
+  base::Buffer build();
+
+ private:
+  struct Edit {
+    std::uint32_t at;
+    std::uint32_t cut;
+    std::array<std::string_view, 4> pieces;  // e.g. "Via", ": ", value, CRLF
+    std::uint16_t order;
+  };
+  void add(std::uint32_t at, std::uint32_t cut, std::array<std::string_view, 4> pieces);
+  const Message& message_;
+  std::array<Edit, limits::kMaxEdits> edits_;
+  std::size_t count_ = 0;
+  const HeaderField* cut_in_ = nullptr;  // where remove_first_value goes on
+  std::uint32_t cut_to_ = 0;
+  bool ok_ = true;
+};
+
+struct ExtraHeader {
+  std::string_view name;
+  std::string_view value;
+};
+
+// A response to `request` (RFC 3261 8.2.6): Via (all, the top one completed with received and rport
+// by the transport before the core sees it), From, To (with `to_tag` if it has none and this is not a
+// 100), Call-ID, CSeq, then `extra`, then Content-Length and the body.
+base::Buffer make_response(const Message& request, int status, std::string_view reason,
+                           std::string_view to_tag, std::span<const ExtraHeader> extra = {},
+                           std::string_view body = {});
+
+// The reason phrase that RFC 3261 21 (and later RFCs) give to a status.
+std::string_view reason_phrase(int status);
+
+}  // namespace causeway::sip

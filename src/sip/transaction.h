@@ -1,0 +1,127 @@
+// Transactions (RFC 3261 17, with RFC 6026 and RFC 4320).
+//
+// A request comes in: the layer matches it by branch, sent-by and method (17.2.3). A new one gets a
+// ServerTransaction and goes to the core (ServerUser); a retransmission is answered from what is kept;
+// a CANCEL is answered here and told to the core; an ACK to a non-2xx ends here, an ACK to a 2xx goes to
+// the core without a transaction.
+//
+// A request goes out: open_client reserves a ClientTransaction and its branch, the caller builds the
+// message with that branch in its Via, start sends it and retransmits it (UDP). Responses come to the
+// ClientUser: every provisional but 100, the final one, and for INVITE every 2xx (RFC 6026 8.4). The
+// layer sends the ACK to non-2xx finals and the CANCEL (only once a provisional was received: 9.1).
+//
+// Memory: a transaction is one block from a pool. After its final response it keeps only its key, its
+// timer and, on the server side of a non-2xx or a non-INVITE, the response: below 1 kB.
+//
+// Our branch names the worker and the block, so a response finds its transaction without hashing:
+//   z9hG4bK.<worker>.<block>.<generation>.<loop hash>    (loop hash: RFC 5393 4.2.1)
+//
+// The answers' lifetimes: Server- and ClientTransaction references stay valid until on_gone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "base/buffer.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "sip/transport.h"
+
+namespace causeway::sip {
+
+class ServerTransaction {
+ public:
+  Method method() const;
+  const Flow& flow() const;          // the one the request came on
+  bool is_final() const;             // a final response was sent
+  void* context = nullptr;           // the core's
+
+ protected:
+  ServerTransaction() = default;
+  ~ServerTransaction() = default;
+};
+
+class ClientTransaction {
+ public:
+  Method method() const;
+  const Flow& flow() const;
+  std::string_view branch() const;   // "z9hG4bK..." for the Via
+  bool has_provisional() const;
+  void* context = nullptr;           // the user's
+
+ protected:
+  ClientTransaction() = default;
+  ~ClientTransaction() = default;
+};
+
+// The core: what new requests are given to.
+class ServerUser {
+ public:
+  virtual void on_request(ServerTransaction& transaction, const Message& request, const Flow& flow) = 0;
+  // An ACK that belongs to a 2xx, or to nothing (16.2: forwarded without state).
+  virtual void on_ack(const Message& ack, const Flow& flow) = 0;
+  // A CANCEL for this INVITE, which has no final response yet. It was answered 200.
+  virtual void on_cancel(ServerTransaction& invite, const Message& cancel) = 0;
+  // A response that matches no client transaction (RFC 6026 drops all but 2xx to INVITE... and those
+  // only come here if a proxy restarted): forwarded without state, or dropped.
+  virtual void on_stray_response(const Message& response, const Flow& flow) = 0;
+  // The transaction ends; `context` must not be used through it any more.
+  virtual void on_gone(ServerTransaction& transaction) = 0;
+
+ protected:
+  ~ServerUser() = default;
+};
+
+enum class ClientFailure { timeout, transport };
+
+class ClientUser {
+ public:
+  virtual void on_response(ClientTransaction& transaction, const Message& response) = 0;
+  // Timer B or F, or the flow is gone, before any final response. 17.1.1.2: like a 408; like a 503.
+  virtual void on_failure(ClientTransaction& transaction, ClientFailure why) = 0;
+  virtual void on_gone(ClientTransaction& transaction) = 0;
+
+ protected:
+  ~ClientUser() = default;
+};
+
+class TransactionLayer : public TransportHandler {
+ public:
+  TransactionLayer(base::Loop& loop, TransportLayer& transport, base::Random& random,
+                   base::Metrics& metrics, unsigned worker = 0);
+  ~TransactionLayer();
+
+  void set_core(ServerUser& core);
+
+  // Sends a response (built by make_response or spliced from one that came). Provisional or final.
+  // A final response after a final one is dropped, except 2xx to an INVITE in Accepted (RFC 6026 7.1).
+  void respond(ServerTransaction& transaction, int status, base::Buffer response);
+
+  // Reserves a transaction and its branch. `loop_hash` goes into the branch (RFC 5393).
+  ClientTransaction& open_client(Method method, std::string_view method_text, const Flow& flow,
+                                 ClientUser& user, std::uint32_t loop_hash = 0);
+  void start(ClientTransaction& transaction, base::Buffer request);
+  // An opened transaction that is not started after all. No on_gone.
+  void discard(ClientTransaction& transaction);
+  // INVITE: sends CANCEL now or as soon as a provisional is there; the final response still comes
+  // (or, 64*T1 later, on_failure(timeout)).
+  void cancel(ClientTransaction& transaction);
+
+  // The loop hash inside a branch of ours, if it is one of this worker's making; for RFC 5393.
+  static std::optional<std::uint32_t> loop_hash_of(std::string_view branch);
+
+  std::size_t server_count() const;
+  std::size_t client_count() const;
+
+  // TransportHandler
+  void on_message(const Message& message, const Flow& flow) override;
+  void on_flow_closed(const Flow& flow, std::string_view why) override;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace causeway::sip

@@ -1,0 +1,96 @@
+// The transport layer (RFC 3261 18, RFC 3581, RFC 5626 keep-alives).
+//
+// In: a datagram or a chunk of a stream becomes framed messages; each is parsed; the top Via of a
+// request gets `received` and `rport` (18.2.1, RFC 3581 4); keep-alives are answered here (CRLF CRLF
+// by CRLF, a STUN Binding request by its response: stun_hook). Then on_message.
+// What is not SIP is counted and dropped; a malformed request that can be answered is answered 400.
+//
+// Out: `send` to a flow. `flow_to` finds or opens the connection to a target (18.1.1: connections
+// are reused, by address, transport and proven name). Responses go where 18.2.2 and RFC 3581 say.
+//
+// A worker has one TransportLayer, with its own sockets and connections.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "net/network.h"
+#include "sip/flow.h"
+#include "sip/headers.h"
+#include "sip/message.h"
+
+namespace causeway::sip {
+
+class TransportHandler {
+ public:
+  // `message` is valid until the call returns.
+  virtual void on_message(const Message& message, const Flow& flow) = 0;
+  // A stream has ended, or could not be made. Requests waiting on it have failed.
+  virtual void on_flow_closed(const Flow& flow, std::string_view why) = 0;
+
+ protected:
+  ~TransportHandler() = default;
+};
+
+struct TransportConfig {
+  struct Local {
+    net::Transport transport;
+    net::Address address;     // where it listens
+    std::string advertised;   // sent-by if not empty ("sip.example.net:5060")
+  };
+  std::vector<Local> locals;
+  net::TlsContext* tls_server = nullptr;   // for phones and providers
+  net::TlsContext* tls_client = nullptr;
+  // Peer links. Empty: none (a lone peer, or a test).
+  std::vector<net::Address> member_locals;
+  net::TlsContext* member_tls = nullptr;   // both directions
+  std::string member_name;                 // own PEERID.peers.D: sent-by on peer links
+};
+
+class TransportLayer {
+ public:
+  TransportLayer(base::Loop& loop, net::Network& network, base::Metrics& metrics);
+  ~TransportLayer();
+
+  void set_handler(TransportHandler& handler);
+  base::Status open(const TransportConfig& config);
+
+  // The flow to a target. UDP: at once. Streams: an open connection is reused, else one is begun and
+  // sends wait for it; failure is told by on_flow_closed. Over UDP the local socket is one of the
+  // same address family; none gives no flow.
+  std::optional<Flow> flow_to(const Target& target);
+  // An existing connection to a member, by its proven name, if there is one.
+  std::optional<Flow> member_flow(std::string_view name) const;
+  // False if the flow is a stream that has ended.
+  bool alive(const Flow& flow) const;
+  void send(const Flow& flow, base::Buffer bytes);
+
+  // What stands in our Via for requests sent down this flow: "192.0.2.1:5060".
+  std::string_view sent_by(const Flow& flow) const;
+  // The name that the other end of a peer link has proved: "PEERID.peers.D", or empty.
+  std::string_view member_name(const Flow& flow) const;
+
+  // Where the response to a request that came on `flow` with this top Via goes (18.2.2, RFC 3581).
+  // If the connection it came on has ended, a new one (or none).
+  std::optional<Flow> response_flow(const Flow& flow, const Via& top_via);
+
+  // True if host and port (0: default) name this server: a local or advertised address.
+  bool is_local(std::string_view host, std::uint16_t port) const;
+
+  std::size_t connections() const;
+  // The addresses that it listens on, with the ports that the kernel chose.
+  std::vector<net::Endpoint> locals() const;
+  std::vector<net::Address> member_locals() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace causeway::sip
