@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,12 +39,14 @@ struct Binding {
 class Bindings {
  public:
   virtual ~Bindings() = default;
-  // All bindings of the user part of an address of record ("alice"), unexpired.
-  virtual std::vector<const Binding*> of(std::string_view user) const = 0;
-  // The binding that a flow token names.
+  // All bindings of the user part of an address of record ("alice"), unexpired. Valid until the next
+  // REGISTER or turn of the loop. Costs one hash lookup, allocates nothing.
+  virtual std::span<const Binding> of(std::string_view user) const = 0;
+  // The binding that a flow token names (the newest, if the instance has several flows), or nullptr.
   virtual const Binding* find(std::string_view user, std::uint64_t instance_hash) const = 0;
-  // The user who has registered over exactly this flow (same connection, or same UDP address), if any.
-  virtual std::optional<std::string_view> user_of(const sip::Flow& flow) const = 0;
+  // The binding of this user whose REGISTER came over exactly this flow, or nullptr. Many users may
+  // share one flow (a PBX, a gateway), so a flow alone names nobody.
+  virtual const Binding* registered_over(std::string_view user, const sip::Flow& flow) const = 0;
   virtual std::size_t size() const = 0;
 };
 
