@@ -1,17 +1,26 @@
 // ECDSA P-256 keys: the identity of a peer, a user, an authority (protocol: "One rule").
 //
-// Signatures are 64 bytes (r and s, big endian), over SHA-256 of the message. Public keys are 33 bytes,
-// compressed. A PublicKey that exists is a point on the curve.
+// Signatures are 64 bytes (r and s, big endian), over SHA-256 of the message. Of the two signatures
+// (r, s) and (r, n - s), both right by FIPS 186-5, only the one with the smaller s is made and taken:
+// so nobody but the signer can make a second form of a signed thing. Public keys are 33 bytes,
+// compressed. A PublicKey that was made from bytes is a point on the curve; a default one verifies
+// nothing.
+//
+// Keys are cheap to copy and may be used by several threads: copies share one OpenSSL context, which
+// is kept ready (making one costs as much as a signature) behind a lock.
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "base/encoding.h"
+#include "base/random.h"
 #include "base/result.h"
 
 typedef struct evp_pkey_st EVP_PKEY;
@@ -42,24 +51,30 @@ class PublicKey {
   const std::array<std::uint8_t, 33>& bytes() const { return bytes_; }
   bool verify(std::span<const std::uint8_t> message, const Signature& signature) const;
   PeerId peer_id() const;
+  EVP_PKEY* native() const;
   bool operator==(const PublicKey& o) const { return bytes_ == o.bytes_; }
 
  private:
+  struct Context;
   std::array<std::uint8_t, 33> bytes_{};
-  std::shared_ptr<EVP_PKEY> key_;
+  std::shared_ptr<Context> context_;
 };
 
 class PrivateKey {
  public:
   static PrivateKey generate();
+  // The same from this generator: with a seeded one, a simulation has the same peers at every run.
+  static PrivateKey generate(base::Random& random);
   static base::Result<PrivateKey> from_pem(std::string_view pem);
   std::string pem() const;  // PKCS#8, unencrypted
   Signature sign(std::span<const std::uint8_t> message) const;
   const PublicKey& public_key() const { return public_key_; }
-  EVP_PKEY* native() const { return key_.get(); }
+  EVP_PKEY* native() const;
 
  private:
-  std::shared_ptr<EVP_PKEY> key_;
+  struct Context;
+  static base::Result<PrivateKey> around(EVP_PKEY* owned);
+  std::shared_ptr<Context> context_;
   PublicKey public_key_;
 };
 

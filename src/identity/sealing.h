@@ -9,10 +9,13 @@
 //
 // Tokens: AES-SIV (RFC 5297): the same flow gives the same token, it cannot be forged or read outside,
 // and no nonce can be repeated by mistake.
+//
+// A sealer keeps OpenSSL contexts ready and belongs to one thread.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,6 +29,7 @@
 
 namespace causeway::identity {
 
+// A key for one use, from the network key: HKDF-SHA256 (RFC 5869) with "causeway " and `use` as info.
 std::array<std::uint8_t, 32> derive_key(const NetworkKey& key, std::string_view use);
 
 class DatagramSealer {
@@ -33,6 +37,7 @@ class DatagramSealer {
   static constexpr std::size_t kOverhead = 4 + 12 + 16;
   DatagramSealer(const NetworkKey& key, base::Random& random);
   ~DatagramSealer();
+  // Both replace what stands in `out`; if opening fails it is empty.
   void seal(std::span<const std::uint8_t> plain, base::UnixMs now, base::Bytes& out);
   enum class Opened { ok, too_short, wrong_day, forged };
   Opened open(std::span<const std::uint8_t> sealed, base::UnixMs now, base::Bytes& out);
@@ -45,10 +50,10 @@ class DatagramSealer {
 // What a flow token says (protocol: "one flow at a peer"): which user, which instance of his, and
 // where that phone was. Any member can open it.
 struct FlowToken {
-  std::string user;                         // "alice"
-  std::uint64_t instance = 0;               // instance_hash
+  std::string user;            // "alice" (is_user_part), or empty: nobody registered
+  std::uint64_t instance = 0;  // instance_hash
   net::Transport transport = net::Transport::udp;
-  net::Address source;                      // where its REGISTER (or its request) came from
+  net::Address source;  // where its REGISTER (or its request) came from
 };
 
 // What names an instance: the first 8 bytes of SHA-256 of +sip.instance (or of the Contact URI if the
@@ -59,7 +64,9 @@ class TokenSealer {
  public:
   explicit TokenSealer(const NetworkKey& key);
   ~TokenSealer();
-  std::string seal(const FlowToken& token) const;  // base64url, about 60 characters
+  // base64url: 48 characters for alice at an IPv4 address, 64 at an IPv6 one. Empty if the user is no
+  // user part.
+  std::string seal(const FlowToken& token) const;
   std::optional<FlowToken> open(std::string_view text) const;
 
  private:
