@@ -28,10 +28,10 @@ class Ip {
   bool is_v6() const { return !v4_; }
   bool is_unspecified() const;
   bool is_loopback() const;
-  std::uint32_t v4_value() const;                          // host order; is_v4()
+  std::uint32_t v4_value() const;                                       // host order; is_v4()
   const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }  // v4: in the first four
-  std::string text() const;      // "2001:db8::1"
-  std::string uri_text() const;  // as a host in a URI: "[2001:db8::1]"
+  std::string text() const;                                             // "2001:db8::1"
+  std::string uri_text() const;                                         // as a host in a URI: "[2001:db8::1]"
   auto operator<=>(const Ip&) const = default;
 
  private:
@@ -53,8 +53,8 @@ struct Address {
 
 // The transports SIP runs over here (RFC 3261 18; RFC 7118 comes later).
 enum class Transport : std::uint8_t { udp, tcp, tls };
-std::string_view transport_name(Transport transport);     // "udp": URI parameter form
-std::string_view transport_via_name(Transport transport);  // "UDP": Via form
+std::string_view transport_name(Transport transport);             // "udp": URI parameter form
+std::string_view transport_via_name(Transport transport);         // "UDP": Via form
 std::optional<Transport> parse_transport(std::string_view name);  // either case
 inline bool is_stream(Transport t) { return t != Transport::udp; }
 

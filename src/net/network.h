@@ -105,8 +105,7 @@ class Network {
  public:
   virtual ~Network() = default;
   // Errors say what an operator can do: "udp 0.0.0.0:5060: address in use; another program ...".
-  virtual base::Result<std::unique_ptr<UdpSocket>> open_udp(const Address& local,
-                                                            UdpHandler& handler) = 0;
+  virtual base::Result<std::unique_ptr<UdpSocket>> open_udp(const Address& local, UdpHandler& handler) = 0;
   virtual base::Result<std::unique_ptr<Listener>> listen(const Address& local, TlsContext* tls,
                                                          Accept on_accept) = 0;
   // Never fails at once: a refused connection is told by on_closed in a later turn.

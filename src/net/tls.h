@@ -21,6 +21,7 @@ namespace causeway::net {
 
 class TlsContext {
  public:
+  enum class Kind { public_server, public_client, member };
   struct Identity {
     std::string certificate_pem;  // own certificate, then its chain
     std::string key_pem;
@@ -28,20 +29,30 @@ class TlsContext {
   // PEM texts, not file names: bundles carry them inline. An empty ca_pem trusts the system's CAs.
   static base::Result<std::unique_ptr<TlsContext>> public_server(const Identity& self);
   static base::Result<std::unique_ptr<TlsContext>> public_client(std::string_view ca_pem, bool verify);
-  static base::Result<std::unique_ptr<TlsContext>> member(const Identity& self,
-                                                          std::string_view ca_pem,
+  static base::Result<std::unique_ptr<TlsContext>> member(const Identity& self, std::string_view ca_pem,
                                                           std::string_view alpn);
+  // Without certificates, for the simulated network, which takes identities from its hosts
+  // (sim_network.h). A real connection with it fails.
+  static std::unique_ptr<TlsContext> simulated(Kind kind, bool verify = true);
+
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
-  SSL_CTX* native() const { return context_; }
+  SSL_CTX* native() const { return context_; }  // null for simulated()
+  Kind kind() const { return kind_; }
+  // The other side must show a certificate that a trusted CA has issued.
   bool verifies() const { return verifies_; }
+  // The application protocol that both sides must agree on (RFC 7301); empty: none.
+  const std::string& alpn() const { return alpn_; }
 
  private:
-  TlsContext(SSL_CTX* context, bool verifies) : context_(context), verifies_(verifies) {}
+  TlsContext(SSL_CTX* context, Kind kind, bool verifies)
+      : context_(context), kind_(kind), verifies_(verifies) {}
   SSL_CTX* context_;
+  Kind kind_;
   bool verifies_;
+  std::string alpn_;
 };
 
 }  // namespace causeway::net
