@@ -19,19 +19,19 @@
 namespace causeway::registrar {
 
 struct Binding {
-  std::string contact;             // the Contact URI as the phone gave it
-  std::string instance;            // +sip.instance without quotes, or empty
+  std::string contact;   // the Contact URI as the phone gave it
+  std::string instance;  // +sip.instance without quotes, or empty
   std::uint64_t instance_hash = 0;
-  std::uint32_t reg_id = 0;        // RFC 5626; 0: none
+  std::uint32_t reg_id = 0;  // RFC 5626; 0: none
   std::string call_id;
   std::uint32_t cseq = 0;
   std::uint16_t q = 1000;
   base::Instant expires;
-  base::UnixMs registered = 0;     // when it was made or last renewed, for the user record
-  std::vector<std::string> path;   // RFC 3327, topmost first
-  std::string token;               // sealed flow token: user part of sip:_P.TOKEN@D
-  bool by_flow = false;            // reached down `flow`; else at the Contact
-  sip::Flow flow;                  // the one the REGISTER came on
+  base::UnixMs registered = 0;    // when it was made or last renewed, for the user record
+  std::vector<std::string> path;  // RFC 3327, topmost first
+  std::string token;              // sealed flow token: user part of sip:_P.TOKEN@D
+  bool by_flow = false;           // reached down `flow`; else at the Contact
+  sip::Flow flow;                 // the one the REGISTER came on
   // The Contact's address if it is numeric (no lookup needed), else none.
   std::optional<net::Endpoint> contact_endpoint;
 };

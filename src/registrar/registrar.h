@@ -2,8 +2,8 @@
 //
 // A REGISTER comes in: digest (unless registration is open), the binding is made, changed or removed,
 // the 200 lists what is there, and the user's record in the overlay is signed and put: with a new
-// registration at once, afterwards every kRecordRefresh while it lasts, and as a tombstone the moment the last
-// phone unregisters. So any peer finds the user, and a peer that dies is forgotten within ten minutes.
+// registration at once, afterwards every kRecordRefresh while it lasts, and as a tombstone the moment the
+// last phone unregisters. So any peer finds the user, and a peer that dies is forgotten within ten minutes.
 //
 // Which way leads back to a phone (issue: "flow or Contact"): its flow, if the phone asks for it (`ob` in
 // the Contact, or reg-id with +sip.instance) or a NAT shows (source address differs from the top Via's
@@ -29,11 +29,11 @@ namespace causeway::registrar {
 
 struct RegistrarConfig {
   std::string domain;
-  bool open = false;               // no digest: throwaway domains and measurements only
-  std::int64_t min_expires = 60;   // seconds; below: 423 with Min-Expires
+  bool open = false;              // no digest: throwaway domains and measurements only
+  std::int64_t min_expires = 60;  // seconds; below: 423 with Min-Expires
   std::int64_t default_expires = 3600;
   std::int64_t max_expires = 86400;
-  std::size_t max_contacts = 8;    // per user; more: 403
+  std::size_t max_contacts = 8;  // per user; more: 403
 };
 
 // Everything it works with; all must outlive it.
@@ -56,10 +56,6 @@ class Registrar {
 
   // A REGISTER for this domain. Answers it, always.
   void on_register(sip::ServerTransaction& transaction, const sip::Message& request, const sip::Flow& flow);
-
-  // A stream ended: bindings that were reached only down it are kept until they expire (the phone
-  // comes back), but looked up as unreachable.
-  void on_flow_closed(const sip::Flow& flow);
 
   const Bindings& bindings() const;
 

@@ -1,0 +1,151 @@
+#include "peer/config.h"
+
+#include <cstdlib>
+#include <set>
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/address.h"
+
+namespace causeway::peer {
+
+namespace {
+
+using base::Setting;
+using base::Status;
+
+Status check_endpoint(std::string_view text) {
+  auto endpoint = net::Endpoint::parse(text);
+  if (!endpoint) return std::unexpected(endpoint.error());
+  return {};
+}
+
+Status check_address(std::string_view text) {
+  auto address = net::Address::parse(text);
+  if (!address) return std::unexpected(address.error());
+  return {};
+}
+
+Status check_host_port(std::string_view text) {
+  if (auto colon = text.rfind(':'); colon == std::string_view::npos || colon == 0 || colon + 1 == text.size())
+    return base::fail("expected host:port, found '{}'", text);
+  return {};
+}
+
+// An address setting that may also be empty.
+Setting address_setting(std::string key, std::string help, std::string& to) {
+  Setting row = base::text_setting(std::move(key), std::move(help), to, "address:port");
+  row.set = [&to](std::string_view text) -> Status {
+    if (auto fine = text.empty() ? Status{} : check_address(text); !fine) return fine;
+    to = text;
+    return {};
+  };
+  return row;
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+}  // namespace
+
+base::SettingsTable settings(Config& c) {
+  using namespace std::chrono_literals;
+  std::vector<Setting> rows;
+  rows.push_back(base::text_setting("peer.bundle", "the bundle that the authority wrote for this peer",
+                                    c.bundle, "path"));
+  rows.push_back(base::text_setting(
+      "peer.state", "folder for what is kept over a restart (known nodes); empty: nothing is kept",
+      c.state_dir, "path"));
+  rows.push_back(base::text_setting(
+      "peer.control", "local socket on which `causeway status` and `causeway lookup` ask; empty: none",
+      c.control_socket, "path"));
+
+  rows.push_back(base::list_setting("sip.listen", "where phones and other SIP domains reach this peer",
+                                    c.sip_listen, "udp|tcp|tls:address:port", check_endpoint));
+  rows.push_back(base::text_setting("sip.advertise",
+                                    "host or host:port to put into Via instead of the address listened on",
+                                    c.sip_advertise, "host[:port]"));
+  rows.push_back(base::text_setting(
+      "sip.certificate", "certificate shown to phones and other domains on tls: listeners, with its chain",
+      c.sip_certificate, "path of a PEM file"));
+  rows.push_back(
+      base::text_setting("sip.key", "private key of sip.certificate", c.sip_key, "path of a PEM file"));
+  rows.push_back(base::text_setting(
+      "sip.ca", "who is trusted to sign the certificates of other domains; empty: the system's list",
+      c.sip_ca, "path of a PEM file"));
+  rows.push_back(base::flag_setting("sip.verify", "other domains must prove their name over TLS (RFC 5922)",
+                                    c.sip_verify));
+
+  rows.push_back(address_setting(
+      "overlay.listen", "the overlay (UDP) and the links between peers (TLS over TCP), on one port number",
+      c.overlay_listen));
+  rows.push_back(address_setting("overlay.advertise",
+                                 "what other peers are told to dial instead of overlay.listen",
+                                 c.overlay_advertise));
+  rows.push_back(base::list_setting("overlay.bootstrap",
+                                    "peers to ask first, beside those named in the bundle",
+                                    c.overlay_bootstrap, "host:port", check_host_port));
+  rows.push_back(base::duration_setting("overlay.join_jitter",
+                                        "a peer waits up to this long, by chance, before it joins",
+                                        c.overlay_join_jitter, 0ms, 60s));
+
+  rows.push_back(base::text_setting("registrar.accounts",
+                                    "file with the phones' accounts; empty: those in the bundle",
+                                    c.accounts_file, "path"));
+  rows.push_back(base::number_setting("registrar.min_expires",
+                                      "shortest registration granted, in seconds; below it: 423",
+                                      c.register_min, 1, 86400));
+  rows.push_back(base::number_setting("registrar.default_expires",
+                                      "granted when the phone asks for nothing, in seconds",
+                                      c.register_default, 1, 604800));
+  rows.push_back(base::number_setting("registrar.max_expires", "longest registration granted, in seconds",
+                                      c.register_max, 1, 604800));
+  rows.push_back(base::number_setting("registrar.max_contacts", "phones of one user registered at this peer",
+                                      c.register_contacts, 1, 8));
+
+  rows.push_back(base::list_setting("dns.servers", "name servers to ask; empty: those of /etc/resolv.conf",
+                                    c.dns_servers, "address or address@port", {}));
+  rows.push_back(base::flag_setting("dns.dnssec", "refuse DNS answers that fail DNSSEC", c.dns_dnssec));
+  rows.push_back(base::duration_setting("dns.max_ttl", "DNS answers are kept no longer than this",
+                                        c.dns_max_ttl, 0ms, 24h));
+
+  rows.push_back(base::choice_setting("log.level", "what is logged to standard error", c.log_level,
+                                      {"trace", "debug", "info", "warn", "error", "off"}));
+  rows.push_back(base::text_setting("trace.file",
+                                    "SIP between peers, one JSON line a message, appended; empty: none",
+                                    c.trace_file, "path"));
+  return base::SettingsTable(std::move(rows));
+}
+
+base::Status check(const Config& c) {
+  std::set<std::string> seen;
+  for (const std::string& listen : c.sip_listen) {
+    if (!seen.insert(listen).second) return base::fail("sip.listen: '{}' is there twice", listen);
+    if (listen.starts_with("tls") && (c.sip_certificate.empty() || c.sip_key.empty()))
+      return base::fail("sip.listen: '{}' needs sip.certificate and sip.key", listen);
+  }
+  if (c.register_min > c.register_max)
+    return base::fail("registrar.min_expires: expected at most registrar.max_expires ({}), found {}",
+                      c.register_max, c.register_min);
+  if (c.register_default < c.register_min || c.register_default > c.register_max)
+    return base::fail("registrar.default_expires: expected {} to {}, found {}", c.register_min,
+                      c.register_max, c.register_default);
+  return {};
+}
+
+std::string default_control_socket() {
+  if (geteuid() == 0) return "/run/causeway.sock";
+  std::string runtime = environment("XDG_RUNTIME_DIR");
+  return runtime.empty() ? fmt::format("/tmp/causeway-{}.sock", geteuid()) : runtime + "/causeway.sock";
+}
+
+std::string default_state_dir() {
+  if (geteuid() == 0) return "/var/lib/causeway";
+  std::string state = environment("XDG_STATE_HOME");
+  return state.empty() ? environment("HOME") + "/.local/state/causeway" : state + "/causeway";
+}
+
+}  // namespace causeway::peer

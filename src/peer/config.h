@@ -1,0 +1,59 @@
+// The configuration of one peer: every setting once, in one table (config.cc), from which the parser,
+// `causeway peer --help-settings`, the sample file and docs/settings.md come.
+//
+// Precedence: defaults, then the file given by -c, then --set KEY=VALUE in the order written.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/settings.h"
+
+namespace causeway::peer {
+
+struct Config {
+  // Who this peer is.
+  std::string bundle;         // path of the bundle that the authority wrote
+  std::string accounts_file;  // path; empty: the accounts inside the bundle
+
+  // SIP towards phones and providers.
+  std::vector<std::string> sip_listen{"udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"};
+  std::string sip_advertise;             // host[:port] for Via if it is not the address listened on
+  std::string sip_certificate, sip_key;  // PEM files; needed for tls: listeners
+  std::string sip_ca;                    // PEM file; empty: the system's
+  bool sip_verify = true;
+
+  // The overlay, and the TLS links between peers: one port number, UDP and TCP.
+  std::string overlay_listen = "0.0.0.0:7400";
+  std::string overlay_advertise;  // address:port for other peers if it is not the one listened on
+  std::vector<std::string> overlay_bootstrap;  // beside those in the bundle
+  base::Duration overlay_join_jitter = std::chrono::seconds(1);
+
+  std::int64_t register_min = 60, register_default = 3600, register_max = 86400;  // seconds
+  std::int64_t register_contacts = 8;
+
+  std::vector<std::string> dns_servers;  // empty: /etc/resolv.conf
+  bool dns_dnssec = false;
+  base::Duration dns_max_ttl = std::chrono::hours(1);
+
+  std::string state_dir;       // saved nodes; empty: nothing is kept
+  std::string control_socket;  // empty: none
+  std::string log_level = "info";
+  std::string trace_file;  // SIP over peer links, one JSON line a message; empty: none
+
+  // Not settings: only `causeway try` sets them.
+  bool open_registration = false;
+};
+
+// The table over `config`, which must outlive it.
+base::SettingsTable settings(Config& config);
+
+// Checks what single values cannot show: listeners that clash, tls without a certificate.
+base::Status check(const Config& config);
+
+// Where `causeway peer` puts, and `causeway status` looks for, the control socket and the state when
+// nobody says otherwise.
+std::string default_control_socket();
+std::string default_state_dir();
+
+}  // namespace causeway::peer

@@ -1,0 +1,66 @@
+// One peer: puts the roles together that its credential gives it, and takes them apart in good order.
+//
+// Starting is: the clock against the credential; the sockets; the overlay; the services (registrar,
+// proxy); then the records that tell others where this peer is: its peer record always, its service
+// record under sip:D if it is a proxy, both refreshed while it runs (Directory, Presence).
+//
+// Stopping (stop) withdraws those records and the users' first, so that nobody waits for a peer that
+// has left.
+//
+// What is wrong but may come right (no bootstrap peer, no DNS, a clock that is off) is logged with
+// what to do, and the peer goes on trying; what cannot (a port in use, a broken bundle) is an error.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "dns/resolver.h"
+#include "identity/bundle.h"
+#include "net/network.h"
+#include "overlay/overlay.h"
+#include "peer/config.h"
+
+namespace causeway::peer {
+
+// What a peer runs on. Tests give a simulated loop and network; all must outlive the peer.
+struct Ground {
+  base::Loop& loop;
+  net::Network& network;
+  base::Random& random;
+  base::Metrics& metrics;
+  dns::Resolver& resolver;
+};
+
+class Peer {
+ public:
+  static base::Result<std::unique_ptr<Peer>> start(const Config& config, identity::Bundle bundle,
+                                                   Ground ground);
+  ~Peer();
+
+  // Withdraws the records, saves the known nodes. Call it before destruction when there is time for
+  // a turn of the loop; without it the peer is simply gone, as in a crash.
+  void stop();
+
+  // One line of JSON for `causeway status`.
+  std::string status() const;
+  // Everything under a URI, for `causeway lookup`; one line of JSON.
+  void lookup(std::string_view uri, std::function<void(std::string)> done) const;
+
+  // Accounts that were read anew (SIGHUP).
+  void set_accounts(identity::Accounts accounts);
+
+  // Where SIP is received, with the ports that the kernel chose.
+  std::vector<net::Endpoint> sip_endpoints() const;
+  overlay::Overlay& overlay();
+
+ private:
+  class Impl;
+  explicit Peer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace causeway::peer

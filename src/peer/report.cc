@@ -1,0 +1,131 @@
+#include "peer/report.h"
+
+#include <nlohmann/json.hpp>
+
+#include "sip/uri.h"
+
+namespace causeway::peer {
+
+namespace {
+
+using nlohmann::json;
+
+template <class List>
+json texts(const List& list) {
+  json all = json::array();
+  for (const auto& one : list) all.push_back(one.text());
+  return all;
+}
+
+json contact_json(const overlay::UserContact& c, base::UnixMs now) {
+  return {{"instance", fmt::format("{:016x}", c.instance)},
+          {"home", c.home.text()},
+          {"links", texts(c.endpoints)},
+          {"token", c.token},
+          {"q", c.q / 1000.0},
+          {"registered_ago_s", (now - c.registered) / 1000},
+          {"expires_in_s", (c.expiry - now) / 1000}};
+}
+
+void add_body(json& to, const overlay::Record& record, base::UnixMs now) {
+  if (record.is_tombstone()) return;
+  switch (record.kind) {
+    case overlay::Kind::user:
+      if (auto body = overlay::decode_user(record.body)) {
+        to["contacts"] = json::array();
+        for (const auto& contact : body->contacts) to["contacts"].push_back(contact_json(contact, now));
+      }
+      break;
+    case overlay::Kind::service:
+      if (auto body = overlay::decode_service(record.body))
+        to["service"] = {{"peer", body->peer.text()},
+                         {"links", texts(body->links)},
+                         {"endpoints", texts(body->endpoints)},
+                         {"capacity", body->capacity},
+                         {"load", body->load}};
+      break;
+    case overlay::Kind::peer:
+      if (auto body = overlay::decode_peer(record.body)) to["links"] = texts(body->links);
+      break;
+  }
+}
+
+json record_json(const overlay::Overlay::Found& found, base::UnixMs now) {
+  json r = {
+      {"bytes", found.encoded.size()}, {"holders", found.holders}, {"valid", found.checked.has_value()}};
+  if (!found.checked) {
+    r["why"] = found.checked.error().message;
+    return r;
+  }
+  const overlay::Record& record = *found.checked;
+  r["kind"] = overlay::kind_name(record.kind);
+  r["signer"] = record.signer().text();
+  r["sequence"] = record.sequence;
+  r["age_s"] = (now - record.sequence) / 1000;
+  r["expires_in_s"] = (record.expiry - now) / 1000;
+  r["tombstone"] = record.is_tombstone();
+  add_body(r, record, now);
+  return r;
+}
+
+}  // namespace
+
+std::string report_error(std::string_view sentence) { return json{{"error", sentence}}.dump(); }
+
+std::string report_lookup(std::string_view uri, const std::vector<overlay::Overlay::Found>& found,
+                          base::UnixMs now) {
+  json records = json::array();
+  for (const auto& one : found) records.push_back(record_json(one, now));
+  return json{{"uri", uri}, {"records", records}}.dump();
+}
+
+std::string report_status(const StatusParts& p) {
+  json roles = json::array();
+  for (identity::Role role : p.roles) roles.push_back(identity::role_name(role));
+  auto health = p.overlay.health();
+  json counters = json::object();
+  for (const auto& row : p.metrics.rows()) counters[row.name] = row.counter.value;
+  return json{{"peer", p.bundle.peer_id().text()},
+              {"domain", p.bundle.domain},
+              {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(p.uptime).count()},
+              {"roles", roles},
+              {"sip", texts(p.transport.locals())},
+              {"links", texts(p.links)},
+              {"overlay",
+               {{"engine", health.engine},
+                {"connected", health.connected},
+                {"good_nodes", health.good_nodes},
+                {"known_nodes", health.known_nodes},
+                {"stored_records", health.stored_records},
+                {"stored_bytes", health.stored_bytes}}},
+              {"registrar",
+               {{"bindings", p.registrar ? p.registrar->bindings().size() : 0},
+                {"accounts", p.registrar ? p.registrar->accounts().size() : 0}}},
+              {"sip_core",
+               {{"connections", p.transport.connections()},
+                {"server_transactions", p.transactions.server_count()},
+                {"client_transactions", p.transactions.client_count()},
+                {"calls_in_setup", p.proxy.calls_in_setup()}}},
+              {"credential_days_left",
+               (static_cast<std::int64_t>(p.bundle.credential.not_after) - p.now / 1000) / 86400},
+              {"warnings", p.warnings},
+              {"counters", counters}}
+      .dump();
+}
+
+base::Result<std::string> lookup_key(std::string_view uri, std::string_view domain) {
+  std::string text(uri);
+  if (text.find(':') == std::string::npos)
+    text = "sip:" + text + (text.find('@') == std::string::npos ? "@" + std::string(domain) : "");
+  for (std::string_view scheme : {"turn:", "teredo:"})
+    if (text.starts_with(scheme)) return text;
+  auto parsed = sip::parse_uri(text);
+  if (!parsed || !parsed->is_sip)
+    return base::fail("'{}': expected a URI such as sip:alice@{}, sip:{} or a user name", uri, domain,
+                      domain);
+  if (!sip::same_text(parsed->host, domain))
+    return base::fail("'{}': this peer is a member of {} only", uri, domain);
+  return parsed->has_user ? sip::address_of_record(*parsed) : "sip:" + std::string(domain);
+}
+
+}  // namespace causeway::peer

@@ -1,0 +1,58 @@
+// From configuration and bundle to what the parts of a peer are made with.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dns/locator.h"
+#include "identity/bundle.h"
+#include "net/network.h"
+#include "net/tls.h"
+#include "overlay/opendht_overlay.h"
+#include "peer/config.h"
+#include "sip/transport.h"
+
+namespace causeway::peer {
+
+// The roles that a credential gives: those all of whose URIs it covers.
+std::set<identity::Role> roles_of(const identity::Credential& credential);
+
+struct Contexts {
+  std::unique_ptr<net::TlsContext> server;  // null without a certificate
+  std::unique_ptr<net::TlsContext> client;
+  std::unique_ptr<net::TlsContext> member;
+};
+base::Result<Contexts> make_contexts(const Config& config, const identity::Bundle& bundle);
+
+base::Result<sip::TransportConfig> transport_config(const Config& config, const identity::Bundle& bundle,
+                                                    const Contexts& tls);
+
+// What other peers are told to dial: overlay.advertise, else the addresses listened on, with the
+// machine's own address in place of a wildcard.
+std::vector<net::Address> advertised_links(const Config& config, const std::vector<net::Address>& listening,
+                                           net::Network& network);
+
+// `links`: where the peer links listen; the overlay takes the same port, so that one number is enough.
+base::Result<overlay::OpendhtConfig> overlay_config(const Config& config, const identity::Bundle& bundle,
+                                                    const std::vector<net::Address>& links);
+
+dns::Supported supported(const sip::TransportLayer& transport);
+
+// Writes the SIP that runs over peer links, which a capture cannot show, as JSON lines.
+class Trace {
+ public:
+  static base::Result<std::unique_ptr<Trace>> open(const std::string& path, base::Loop& loop,
+                                                   sip::TransportLayer& transport);
+  ~Trace();
+
+ private:
+  Trace(int fd, base::Loop& loop, sip::TransportLayer& transport);
+  void write(bool incoming, const sip::Flow& flow, std::string_view bytes);
+  int fd_;
+  base::Loop& loop_;
+  sip::TransportLayer& transport_;
+};
+
+}  // namespace causeway::peer

@@ -1,0 +1,63 @@
+// Where bindings are kept: one entry for each user who has a phone here, found by name, with one timer.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/loop.h"
+#include "registrar/bindings.h"
+
+namespace causeway::registrar {
+
+class BindingTable;
+
+// A user with phones at this peer.
+struct RegisteredUser : base::TimerNode {
+  RegisteredUser(BindingTable& in, base::TimerNode::Fire fire) : base::TimerNode(fire), table(in) {}
+  BindingTable& table;
+  std::string_view name;  // the key in the table
+  std::vector<Binding> bindings;
+  base::UnixMs sequence = 0;   // of the user record put last
+  base::Instant refresh_at{};  // when the record must be put again
+  bool published = false;      // a record that is no tombstone is in the overlay
+};
+
+class BindingTable final : public Bindings {
+ public:
+  // `on_due` is called when a user's record must be put again, or bindings of his have just expired
+  // (`changed`). A user without bindings is erased after it returns.
+  using OnDue = std::function<void(RegisteredUser& user, bool changed)>;
+  BindingTable(base::Loop& loop, OnDue on_due) : loop_(loop), on_due_(std::move(on_due)) {}
+
+  std::span<const Binding> of(std::string_view user) const override;
+  const Binding* find(std::string_view user, std::uint64_t instance_hash) const override;
+  const Binding* registered_over(std::string_view user, const sip::Flow& flow) const override;
+  std::size_t size() const override { return count_; }
+
+  RegisteredUser* user(std::string_view name);
+  RegisteredUser& make_user(std::string_view name);
+  void add(RegisteredUser& user, Binding binding);
+  void remove(RegisteredUser& user, std::size_t index);
+  // After any change: sets the timer to the next expiry or refresh; erases a user without bindings
+  // (the reference is gone then).
+  void settle(RegisteredUser& user);
+
+  void for_each(const std::function<void(RegisteredUser&)>& f);
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+  };
+  static void fire(base::TimerNode& node);
+  void on_timer(RegisteredUser& user);
+  base::Loop& loop_;
+  OnDue on_due_;
+  std::unordered_map<std::string, RegisteredUser, Hash, std::equal_to<>> users_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace causeway::registrar

@@ -1,0 +1,308 @@
+#include "registrar/registrar.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "registrar/binding_table.h"
+#include "registrar/publisher.h"
+#include "registrar/reach.h"
+#include "registrar/register_request.h"
+#include "sip/rewrite.h"
+
+namespace causeway::registrar {
+
+namespace {
+
+constexpr const char* kLog = "registrar";
+// RFC 3261 8.2.2.3: option tags that a Require may name here.
+constexpr std::string_view kExtensions[] = {"path", "outbound", "gruu"};
+
+struct Metrics {
+  explicit Metrics(base::Metrics& m)
+      : accepted(m.counter("registrar_requests_total{outcome=\"accepted\"}", "REGISTERs answered 200")),
+        challenged(m.counter("registrar_requests_total{outcome=\"challenged\"}", "REGISTERs answered 401")),
+        wrong_password(m.counter("registrar_requests_total{outcome=\"wrong_password\"}",
+                                 "REGISTERs whose digest was wrong")),
+        refused(m.counter("registrar_requests_total{outcome=\"refused\"}",
+                          "REGISTERs answered with another error")) {}
+  base::Counter &accepted, &challenged, &wrong_password, &refused;
+};
+
+}  // namespace
+
+class Registrar::Impl {
+ public:
+  Impl(RegistrarConfig config, RegistrarParts parts)
+      : config_(std::move(config)),
+        parts_(parts),
+        metrics_(parts.metrics),
+        publisher_(config_.domain, parts.loop, parts.random, parts.overlay, parts.users, parts.signer,
+                   parts.metrics),
+        table_(parts.loop, [this](RegisteredUser& user, bool) { publisher_.publish(user); }) {}
+
+  void on_register(sip::ServerTransaction& transaction, const sip::Message& request, const sip::Flow& flow);
+  bool authenticated(sip::ServerTransaction& transaction, const sip::Message& request, std::string_view user);
+  bool carry_out(sip::ServerTransaction& transaction, const sip::Message& request,
+                 const RegisterRequest& asked, const sip::Flow& flow);
+  void answer(sip::ServerTransaction& transaction, const sip::Message& request, const RegisterRequest& asked);
+  void refuse(sip::ServerTransaction& transaction, const sip::Message& request, int status,
+              std::string_view reason, std::span<const sip::ExtraHeader> extra = {});
+  void challenge(sip::ServerTransaction& transaction, const sip::Message& request, bool stale);
+
+  bool out_of_order(const Binding& binding, const RegisterRequest& asked) const {
+    return binding.call_id == asked.call_id && asked.cseq <= binding.cseq;
+  }
+  static bool same_binding(const Binding& binding, const ContactChange& change);
+  Binding make_binding(const RegisterRequest& asked, const ContactChange& change, const sip::Message& request,
+                       const sip::Flow& flow);
+  // True if what others must know about the binding is different now.
+  bool renew(Binding& old, Binding fresh);
+  std::string contact_list(std::string_view user, bool with_gruu) const;
+
+  RegistrarConfig config_;
+  RegistrarParts parts_;
+  Metrics metrics_;
+  Publisher publisher_;
+  BindingTable table_;
+  identity::Accounts accounts_;
+};
+
+void Registrar::Impl::on_register(sip::ServerTransaction& transaction, const sip::Message& request,
+                                  const sip::Flow& flow) {
+  if (auto* field = request.first(sip::HeaderName::require)) {
+    std::string_view list = request.value(*field);
+    std::string_view unknown;
+    sip::for_each_value(list, [&](std::string_view tag) {
+      bool known =
+          std::ranges::any_of(kExtensions, [&](std::string_view e) { return sip::same_text(e, tag); });
+      if (!known) unknown = tag;
+      return known;
+    });
+    if (!unknown.empty()) {
+      sip::ExtraHeader unsupported{"Unsupported", unknown};
+      return refuse(transaction, request, 420, "Bad Extension", {&unsupported, 1});
+    }
+  }
+  auto asked = read_register(request, config_.domain,
+                             {config_.min_expires, config_.default_expires, config_.max_expires});
+  // Who is not known learns nothing but that he must prove who he is.
+  if (!asked && asked.error().status == 404) return refuse(transaction, request, 404, asked.error().reason);
+  std::string_view user = asked ? std::string_view(asked->user) : std::string_view();
+  if (asked && !config_.open && !authenticated(transaction, request, user)) return;
+  if (!asked) {
+    std::string least = std::to_string(config_.min_expires);
+    sip::ExtraHeader min_expires{"Min-Expires", least};
+    return refuse(transaction, request, asked.error().status, asked.error().reason,
+                  {&min_expires, asked.error().status == 423 ? 1u : 0u});
+  }
+  if (carry_out(transaction, request, *asked, flow)) answer(transaction, request, *asked);
+}
+
+bool Registrar::Impl::authenticated(sip::ServerTransaction& transaction, const sip::Message& request,
+                                    std::string_view user) {
+  for (auto* field = request.first(sip::HeaderName::authorization); field; field = request.next(*field)) {
+    auto proof = sip::parse_digest_response(request.value(*field));
+    if (!proof) {
+      refuse(transaction, request, 400, "Bad Authorization");
+      return false;
+    }
+    if (!sip::same_text(proof->realm, config_.domain)) continue;
+    const identity::Account* account = accounts_.find(proof->username);
+    sip::DigestSecrets secrets;
+    if (account) secrets = {account->ha1_md5, account->ha1_sha256};
+    auto verdict = account
+                       ? parts_.digest.check(*proof, secrets, request.method_text(), parts_.loop.unix_now())
+                       : sip::DigestVerifier::Verdict::wrong;
+    using Verdict = sip::DigestVerifier::Verdict;
+    if (verdict == Verdict::ok) {
+      if (proof->username == user) return true;
+      refuse(transaction, request, 403, "That Is Not Your Address");
+      return false;
+    }
+    if (verdict == Verdict::malformed) {
+      refuse(transaction, request, 400, "Bad Authorization");
+      return false;
+    }
+    if (verdict == Verdict::wrong) ++metrics_.wrong_password;
+    challenge(transaction, request, verdict == Verdict::stale);
+    return false;
+  }
+  challenge(transaction, request, false);
+  return false;
+}
+
+void Registrar::Impl::challenge(sip::ServerTransaction& transaction, const sip::Message& request,
+                                bool stale) {
+  ++metrics_.challenged;
+  auto values = parts_.digest.challenges(parts_.loop.unix_now(), stale);
+  std::vector<sip::ExtraHeader> headers;
+  for (const std::string& value : values) headers.push_back({"WWW-Authenticate", value});
+  std::string tag = parts_.random.token(10);
+  parts_.transactions.respond(transaction, 401,
+                              sip::make_response(request, 401, "Unauthorized", tag, headers));
+}
+
+void Registrar::Impl::refuse(sip::ServerTransaction& transaction, const sip::Message& request, int status,
+                             std::string_view reason, std::span<const sip::ExtraHeader> extra) {
+  ++metrics_.refused;
+  std::string tag = parts_.random.token(10);
+  parts_.transactions.respond(transaction, status, sip::make_response(request, status, reason, tag, extra));
+}
+
+bool Registrar::Impl::same_binding(const Binding& binding, const ContactChange& change) {
+  // RFC 5626 6: an instance with the same reg-id has moved; RFC 3261 10.3 step 7: else by the URI.
+  if (!change.instance.empty() && binding.instance == change.instance && binding.reg_id == change.reg_id)
+    return true;
+  if (binding.contact == change.uri_text) return true;
+  auto uri = sip::parse_uri(binding.contact);
+  return uri && sip::equivalent(*uri, change.uri);
+}
+
+Binding Registrar::Impl::make_binding(const RegisterRequest& asked, const ContactChange& change,
+                                      const sip::Message& request, const sip::Flow& flow) {
+  Binding b;
+  b.contact = change.uri_text;
+  b.instance = change.instance;
+  b.instance_hash = identity::instance_hash(change.instance.empty() ? change.uri_text : change.instance);
+  b.reg_id = change.reg_id;
+  b.call_id = asked.call_id;
+  b.cseq = asked.cseq;
+  b.q = change.q;
+  b.expires = parts_.loop.now() + std::chrono::seconds(change.expires);
+  b.registered = parts_.loop.unix_now();
+  for (std::string_view value : asked.path) b.path.emplace_back(value);
+  b.flow = flow;
+  b.contact_endpoint = numeric_endpoint(change.uri);
+  b.by_flow = asked.path.empty() && reach_by_flow(request, change, flow);
+  return b;
+}
+
+bool Registrar::Impl::renew(Binding& old, Binding fresh) {
+  bool moved = old.flow.remote != fresh.flow.remote || old.flow.transport != fresh.flow.transport ||
+               old.instance_hash != fresh.instance_hash;
+  bool changed = moved || old.q != fresh.q;
+  fresh.token = std::move(old.token);
+  if (!changed) fresh.registered = old.registered;
+  old = std::move(fresh);
+  if (moved) old.token.clear();
+  return changed;
+}
+
+// RFC 3261 10.3 step 7. Checks everything first, so that nothing is half done.
+bool Registrar::Impl::carry_out(sip::ServerTransaction& transaction, const sip::Message& request,
+                                const RegisterRequest& asked, const sip::Flow& flow) {
+  RegisteredUser* known = table_.user(asked.user);
+  if (!known && (asked.contacts.empty() || asked.remove_all)) return true;
+  if (known && !(asked.contacts.empty() && !asked.remove_all))
+    for (const Binding& binding : known->bindings) {
+      bool touched = asked.remove_all || std::ranges::any_of(asked.contacts, [&](const ContactChange& c) {
+                       return same_binding(binding, c);
+                     });
+      if (touched && out_of_order(binding, asked)) {
+        refuse(transaction, request, 400, "CSeq Out Of Order");
+        return false;
+      }
+    }
+  std::size_t added = 0;
+  for (const ContactChange& change : asked.contacts)
+    if (change.expires != 0 && !(known && std::ranges::any_of(known->bindings, [&](const Binding& b) {
+                                   return same_binding(b, change);
+                                 })))
+      ++added;
+  if (added + (known ? known->bindings.size() : 0) > config_.max_contacts) {
+    refuse(transaction, request, 403, "Too Many Contacts");
+    return false;
+  }
+
+  RegisteredUser& user = known ? *known : table_.make_user(asked.user);
+  bool changed = false;
+  if (asked.remove_all) {
+    changed = !user.bindings.empty();
+    while (!user.bindings.empty()) table_.remove(user, user.bindings.size() - 1);
+  }
+  for (const ContactChange& change : asked.contacts) {
+    auto at = std::ranges::find_if(user.bindings, [&](const Binding& b) { return same_binding(b, change); });
+    if (change.expires == 0) {
+      if (at != user.bindings.end())
+        table_.remove(user, static_cast<std::size_t>(at - user.bindings.begin())), changed = true;
+      continue;
+    }
+    Binding fresh = make_binding(asked, change, request, flow);
+    if (at != user.bindings.end()) {
+      changed |= renew(*at, std::move(fresh));
+    } else {
+      table_.add(user, std::move(fresh));
+      at = std::prev(user.bindings.end());
+      changed = true;
+    }
+    if (at->token.empty())
+      at->token = parts_.tokens.seal({.user = asked.user,
+                                      .instance = at->instance_hash,
+                                      .transport = flow.transport,
+                                      .source = flow.remote});
+  }
+  if (changed) publisher_.publish(user);
+  table_.settle(user);
+  return true;
+}
+
+std::string Registrar::Impl::contact_list(std::string_view user, bool with_gruu) const {
+  std::string list;
+  for (const Binding& b : table_.of(user)) {
+    auto left = std::chrono::duration_cast<std::chrono::seconds>(b.expires - parts_.loop.now()).count();
+    fmt::format_to(std::back_inserter(list), "{}<{}>;expires={}", list.empty() ? "" : ", ", b.contact, left);
+    if (b.q != 1000) fmt::format_to(std::back_inserter(list), ";q=0.{:03}", b.q);
+    if (!b.instance.empty()) fmt::format_to(std::back_inserter(list), ";+sip.instance=\"<{}>\"", b.instance);
+    if (b.reg_id != 0) fmt::format_to(std::back_inserter(list), ";reg-id={}", b.reg_id);
+    if (with_gruu && !b.instance.empty())
+      fmt::format_to(std::back_inserter(list), ";pub-gruu=\"sip:{}@{};gr={}\";temp-gruu=\"sip:_{}.{}@{};gr\"",
+                     user, config_.domain, b.instance, parts_.signer.credential.key.peer_id().text(), b.token,
+                     config_.domain);
+  }
+  return list;
+}
+
+void Registrar::Impl::answer(sip::ServerTransaction& transaction, const sip::Message& request,
+                             const RegisterRequest& asked) {
+  ++metrics_.accepted;
+  std::string contacts = contact_list(asked.user, asked.supports_gruu);
+  std::vector<sip::ExtraHeader> headers;
+  if (!contacts.empty()) headers.push_back({"Contact", contacts});
+  // RFC 3327 5.3: what was recorded is shown to who asks for it.
+  std::string path;
+  for (std::string_view value : asked.path) path.append(path.empty() ? "" : ", ").append(value);
+  if (!path.empty() && asked.supports_path) headers.push_back({"Path", path});
+  // RFC 5626 6: the flow will be used.
+  bool outbound = asked.supports_outbound &&
+                  std::ranges::any_of(asked.contacts, [](const ContactChange& c) { return c.reg_id != 0; });
+  if (outbound) headers.push_back({"Require", "outbound"});
+  std::string tag = parts_.random.token(10);
+  parts_.transactions.respond(transaction, 200, sip::make_response(request, 200, "OK", tag, headers));
+}
+
+Registrar::Registrar(RegistrarConfig config, RegistrarParts parts)
+    : impl_(std::make_unique<Impl>(std::move(config), parts)) {}
+Registrar::~Registrar() = default;
+
+void Registrar::on_register(sip::ServerTransaction& transaction, const sip::Message& request,
+                            const sip::Flow& flow) {
+  impl_->on_register(transaction, request, flow);
+}
+const Bindings& Registrar::bindings() const { return impl_->table_; }
+void Registrar::set_accounts(identity::Accounts accounts) {
+  base::log::info(kLog, "{} accounts", accounts.size());
+  impl_->accounts_ = std::move(accounts);
+}
+const identity::Accounts& Registrar::accounts() const { return impl_->accounts_; }
+void Registrar::set_links(std::vector<net::Address> links) {
+  impl_->publisher_.set_links(std::move(links));
+  impl_->table_.for_each([this](RegisteredUser& user) { impl_->publisher_.publish(user); });
+}
+void Registrar::withdraw_all() {
+  impl_->table_.for_each([this](RegisteredUser& user) {
+    while (!user.bindings.empty()) impl_->table_.remove(user, user.bindings.size() - 1);
+    impl_->publisher_.publish(user);
+  });
+}
+
+}  // namespace causeway::registrar
