@@ -20,8 +20,7 @@ bool is_user_char(char c) {
 
 int hex_value(char c) {
   if (is_digit(c)) return c - '0';
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;  // normal form: upper case only
   return -1;
 }
 

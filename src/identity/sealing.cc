@@ -1,10 +1,10 @@
 #include "identity/sealing.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include <openssl/core_names.h>
 
+#include "base/fatal.h"
 #include "identity/credential.h"
 #include "identity/openssl.h"
 
@@ -24,7 +24,7 @@ std::array<std::uint8_t, 32> derive_key(const NetworkKey& key, std::string_view 
       OSSL_PARAM_construct_end(),
   };
   if (EVP_KDF_derive(context.get(), out.data(), out.size(), params) != 1)
-    std::abort();  // HKDF is in every OpenSSL 3; going on with a key of zeros would be worse
+    base::fatal("OpenSSL cannot derive keys with HKDF-SHA256: is its default provider loaded?");
   return out;
 }
 

@@ -11,10 +11,18 @@
 // The signature is over everything before it, with "causeway record" in front.
 //
 // The same check() is used by the peer that is asked to store a record and by every reader, so that a
-// record that a holder takes is one that a reader believes, and the other way round.
+// record that a holder takes is one that a reader believes, and the other way round. Beyond the rule
+// it asks that
+//   - the kind fits the URI: user sip:USER@D; service sip:D, turn:D, teredo:D; peer sip:_PEERID@D
+//   - the sequence is not more than kMaxAhead in the future, else one wrong clock could silence a
+//     signer for good
+//   - it has not expired, nor expires later than its kind may live (plus that skew of clocks)
+//   - the signer speaks for itself: a service or peer record says where the signer is, and a registrar
+//     (who covers every user) says only who is registered at itself.
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -33,11 +41,13 @@ enum class Kind : std::uint8_t { user = 1, service = 2, peer = 3 };
 std::string_view kind_name(Kind kind);
 
 inline constexpr std::size_t kMaxRecord = 1500;  // bytes; a user with eight contacts
+inline constexpr std::size_t kMaxUri = 4 + identity::kMaxUserPart + 1 + identity::kMaxDomain;
+inline constexpr base::Duration kMaxAhead = std::chrono::seconds(identity::kClockSkewSeconds);
 
 struct Record {
   Kind kind = Kind::user;
-  std::string uri;                  // normal form
-  base::UnixMs sequence = 0;        // of the signer; the highest counts
+  std::string uri;            // normal form
+  base::UnixMs sequence = 0;  // of the signer; the highest counts
   base::UnixMs expiry = 0;
   base::Bytes body;                 // empty: a tombstone (nothing stands under this URI any more)
   identity::Credential credential;  // of the signer
@@ -51,15 +61,14 @@ struct Record {
 struct Signer {
   identity::PrivateKey key;
   identity::Credential credential;
-  Record sign(Kind kind, std::string uri, base::UnixMs sequence, base::UnixMs expiry,
-              base::Bytes body) const;
+  Record sign(Kind kind, std::string uri, base::UnixMs sequence, base::UnixMs expiry, base::Bytes body) const;
 };
 
 // ---- bodies
 
 // One way to a user: a phone at a home peer.
 struct UserContact {
-  std::uint64_t instance = 0;           // identity::instance_hash
+  std::uint64_t instance = 0;  // identity::instance_hash
   identity::PeerId home;
   std::vector<net::Address> endpoints;  // of the home's peer link, at most kMaxEndpoints
   std::string token;                    // identity::TokenSealer's
@@ -68,11 +77,11 @@ struct UserContact {
   base::UnixMs expiry = 0;
 };
 struct UserBody {
-  std::vector<UserContact> contacts;    // at most kMaxContacts
+  std::vector<UserContact> contacts;  // at most kMaxContacts
 };
-struct ServiceBody {                    // of proxies: sip:D; relays: turn:D, teredo:D (later)
+struct ServiceBody {  // of proxies: sip:D; relays: turn:D, teredo:D (later)
   identity::PeerId peer;
-  std::vector<net::Address> links;      // peer link endpoints (TLS between members)
+  std::vector<net::Address> links;       // peer link endpoints (TLS between members)
   std::vector<net::Endpoint> endpoints;  // public endpoints
   std::uint32_t capacity = 0, load = 0;
 };
@@ -81,6 +90,10 @@ struct PeerBody {
 };
 inline constexpr std::size_t kMaxContacts = 8;
 inline constexpr std::size_t kMaxEndpoints = 4;
+inline constexpr std::size_t kMaxToken = 256;  // characters; more than any TokenSealer makes
+
+// Encoders leave out what is beyond these numbers. Decoders refuse it, and pass over fields that later
+// versions may add at the end of a contact or a body.
 
 base::Bytes encode(const UserBody& body);
 base::Bytes encode(const ServiceBody& body);
@@ -90,6 +103,23 @@ base::Result<ServiceBody> decode_service(std::span<const std::uint8_t> body);
 base::Result<PeerBody> decode_peer(std::span<const std::uint8_t> body);
 
 // ---- the one rule
+
+// Why a record was refused; each has its counter overlay_records_refused_total{reason="..."}.
+enum class Refusal : std::uint8_t {
+  malformed,  // not the wire form, or too long
+  wrong_uri,  // stands under another URI than its own
+  wrong_domain,
+  wrong_kind,   // the kind does not fit the URI
+  from_future,  // sequence
+  expired,
+  lives_too_long,
+  bad_credential,  // cannot be read, out of date, another domain's or authority's
+  not_covered,
+  bad_signature,
+  bad_body,  // cannot be read, or speaks for another than the signer
+};
+std::string_view refusal_name(Refusal refusal);
+inline constexpr std::size_t kRefusals = 11;
 
 class RecordChecker {
  public:
@@ -103,23 +133,45 @@ class RecordChecker {
                              base::UnixMs now);
 
   const std::string& domain() const { return domain_; }
+  std::size_t known_credentials() const { return recent_.size() + older_.size(); }
+  static constexpr std::size_t kMaxKnownCredentials = 4096;
 
  private:
-  static constexpr std::size_t kMaxKnownCredentials = 4096;
+  struct Refused {
+    Refusal why;
+    std::string message;
+  };
+  template <class T>
+  using Checked = std::expected<T, Refused>;
+  struct Hash {  // what is hashed is a SHA-256 already
+    std::size_t operator()(const identity::Sha256& h) const noexcept;
+  };
+  // Two generations: when `recent_` is full it becomes `older_`. What is used moves back, so what
+  // is forgotten has not been used for a long time, and nothing needs to be ordered.
+  using Credentials = std::unordered_map<identity::Sha256, identity::Credential, Hash>;
+
+  Checked<Record> check_all(std::span<const std::uint8_t> encoded, std::string_view expected_uri,
+                            base::UnixMs now);
+  Checked<const identity::Credential*> credential(std::span<const std::uint8_t> encoded, base::UnixMs now);
+  const identity::Credential* remember(const identity::Sha256& hash, identity::Credential credential);
+
   std::string domain_;
   identity::PublicKey authority_;
-  struct Known;
-  std::unordered_map<std::string, std::int64_t> known_;  // hash -> not after
-  base::Metrics& metrics_;
+  Credentials recent_, older_;
+  base::Counter& accepted_;
+  base::Counter& credentials_verified_;
+  std::vector<base::Counter*> refused_;  // by Refusal
 };
 
 // The longest a record may live, by kind (protocol: "Records").
 base::Duration max_life(Kind kind);
 
 // What a reader makes of all valid records under one URI: per signer the highest sequence, no
-// tombstones, nothing expired.
+// tombstones, nothing expired. Of two with the same sequence a tombstone counts, else the same one
+// everywhere. In no particular order.
 std::vector<Record> newest_per_signer(std::vector<Record> records, base::UnixMs now);
-// ... and for a user: per instance the newest registration, expired contacts left out, by q.
+// ... and for a user: per instance the newest registration, expired contacts left out, by q (highest
+// first; of the same q the newest). Takes all records: it leaves out what newest_per_signer does.
 std::vector<UserContact> contacts_of(const std::vector<Record>& records, base::UnixMs now);
 
 }  // namespace causeway::overlay
