@@ -40,6 +40,7 @@ namespace causeway::sip {
   X(route, "Route", 0)                                   \
   X(service_route, "Service-Route", 0)                   \
   X(supported, "Supported", 'k')                         \
+  X(timestamp, "Timestamp", 0)                           \
   X(to, "To", 't')                                       \
   X(unsupported, "Unsupported", 0)                       \
   X(user_agent, "User-Agent", 0)                         \

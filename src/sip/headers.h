@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "net/address.h"
@@ -35,14 +36,14 @@ Parsed<FirstValue> split_first(std::string_view field);
 
 // One Via value (RFC 3261 20.42).
 struct Via {
-  std::string_view text;           // the whole value
-  std::string_view transport_text;  // "UDP"
+  std::string_view text;                    // the whole value
+  std::string_view transport_text;          // "UDP"
   std::optional<net::Transport> transport;  // none: one that we do not speak
-  std::string_view host;           // sent-by host
-  std::uint16_t port = 0;          // 0: none given
+  std::string_view host;                    // sent-by host
+  std::uint16_t port = 0;                   // 0: none given
   Params params;
-  std::string_view branch;         // empty: none
-  bool has_rport = false;          // RFC 3581, with or without value
+  std::string_view branch;  // empty: none
+  bool has_rport = false;   // RFC 3581, with or without value
 };
 Parsed<Via> parse_via(std::string_view value);
 
@@ -51,10 +52,13 @@ struct NameAddr {
   std::string_view text;
   std::string_view display;  // as written, quotes included
   Uri uri;
-  Params params;             // after '>' (or, for addr-spec, all after the first ';')
+  Params params;  // after '>' (or, for addr-spec, all after the first ';')
   bool in_brackets = false;
 };
 Parsed<NameAddr> parse_name_addr(std::string_view value);
+// Only the parameters of such a value (From, To: the tag), without a look at its URI; none if the value
+// is not well formed.
+Params address_params(std::string_view value);
 
 // "Contact: *" is is_star.
 struct ContactValue {
@@ -68,6 +72,10 @@ Parsed<CSeq> parse_cseq(std::string_view value);
 Parsed<std::uint32_t> parse_delta_seconds(std::string_view value);
 // q as thousandths, 0..1000.
 Parsed<int> parse_q(std::string_view value);
+// "a \"b\"" without its quotes and escapes; other text as it is. For display names and user names.
+std::string unquote(std::string_view text);
+// The opposite: with quotes, and escapes where needed.
+std::string quote(std::string_view text);
 // True if the comma-separated token list (Supported, Require, Proxy-Require) has the token.
 bool has_token(std::string_view list, std::string_view token);
 

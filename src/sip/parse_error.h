@@ -1,5 +1,5 @@
 // What the SIP parsers return when bytes are not SIP: a constant text (it becomes the reason phrase
-// of a 400) and where. No allocation.
+// of the answer), where, and the status of the answer. No allocation.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,9 @@
 namespace causeway::sip {
 
 struct ParseError {
-  const char* what = "";    // static text, e.g. "Bad CSeq"
-  std::uint32_t offset = 0;  // into the bytes that were parsed
+  const char* what = "";       // static text, e.g. "Bad CSeq"
+  std::uint32_t offset = 0;    // into the bytes that were parsed
+  std::uint16_t status = 400;  // or 505 (another SIP version), 413, 513 (too large)
 };
 
 template <class T>

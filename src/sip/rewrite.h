@@ -10,10 +10,15 @@
 // order; at most limits::kMaxEdits. Content-Length is put right by build() if it was absent (a
 // datagram may leave it out, a stream may not).
 //
-// Responses written here: ResponseWriter copies what RFC 3261 8.2.6 says must be copied.
+// What is inserted must hold no CR or LF: it is the caller's own text, or a part of a message that
+// parse() has accepted.
+//
+// Responses are written here too: make_response copies what RFC 3261 8.2.6 says must be copied.
 #pragma once
 
 #include <array>
+#include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/buffer.h"
@@ -40,7 +45,8 @@ class Rewrite {
   // Inserts right after `part` (inside the message): a Via parameter, a To tag.
   void insert_after(std::string_view part, std::string_view text);
 
-  // False once too many edits, or two that overlap, were asked for: build() then gives no buffer.
+  // False once too many edits, or two that overlap, were asked for, or the list that a value was to be
+  // taken from is not well formed: build() then gives no buffer.
   bool ok() const { return ok_; }
   base::Buffer build();
 
@@ -49,14 +55,18 @@ class Rewrite {
     std::uint32_t at;
     std::uint32_t cut;
     std::array<std::string_view, 4> pieces;  // e.g. "Via", ": ", value, CRLF
-    std::uint16_t order;
+    bool prepended;
   };
-  void add(std::uint32_t at, std::uint32_t cut, std::array<std::string_view, 4> pieces);
+  void add(const Edit& edit);
+  void check_neighbours(std::size_t place);
+  std::uint32_t offset_of(std::string_view part);
+  Edit* find_cut(std::uint32_t at, std::size_t& place);
   const Message& message_;
-  std::array<Edit, limits::kMaxEdits> edits_;
+  std::array<Edit, limits::kMaxEdits> edits_;          // only the first count_ are written
+  std::array<std::uint8_t, limits::kMaxEdits> order_;  // their order in the outgoing message
   std::size_t count_ = 0;
-  const HeaderField* cut_in_ = nullptr;  // where remove_first_value goes on
-  std::uint32_t cut_to_ = 0;
+  std::size_t removed_ = 0;   // bytes cut out
+  std::size_t inserted_ = 0;  // bytes put in
   bool ok_ = true;
 };
 
@@ -65,12 +75,19 @@ struct ExtraHeader {
   std::string_view value;
 };
 
+// 12.1.1: a response that makes a dialogue carries the request's Record-Routes.
+enum class CopyRecordRoute : bool { no, yes };
+
 // A response to `request` (RFC 3261 8.2.6): Via (all, the top one completed with received and rport
-// by the transport before the core sees it), From, To (with `to_tag` if it has none and this is not a
-// 100), Call-ID, CSeq, then `extra`, then Content-Length and the body.
+// by the transport before the core sees it), Record-Route if asked for, From, To (with `to_tag` if it
+// has none and this is not a 100), Call-ID, CSeq, Timestamp (in a 100), then `extra`, then Content-Length
+// and the body. An empty `reason` becomes reason_phrase(status).
+//
+// The request need not be well formed: what it lacks is left out, and control characters in what is
+// copied become spaces.
 base::Buffer make_response(const Message& request, int status, std::string_view reason,
                            std::string_view to_tag, std::span<const ExtraHeader> extra = {},
-                           std::string_view body = {});
+                           std::string_view body = {}, CopyRecordRoute record_route = CopyRecordRoute::no);
 
 // The reason phrase that RFC 3261 21 (and later RFCs) give to a status.
 std::string_view reason_phrase(int status);
