@@ -1,5 +1,6 @@
 """The phone baresip: plays a tone, records what it hears, does what it is told over its control port."""
 import json
+import re
 import socket
 import time
 from collections import deque
@@ -56,6 +57,7 @@ class Baresip:
         self.account = self.account_line(address, password, through, parameters)
         (self.folder / "accounts").write_text(self.account + "\n")
         self.program: Program = self.host.start(name, "baresip", "-4", "-s", "-f", str(self.folder))
+        self.moved = False  # whether its account is not the one it was started with
         self._channel: Optional[socket.socket] = None
         self._buffer = b""
         self._events: deque = deque()
@@ -176,6 +178,37 @@ class Baresip:
 
     def hang_up(self) -> None:
         self.command("hangup")
+
+    def calls(self) -> int:
+        """How many calls it is in."""
+        found = re.search(r"Active calls \((\d+)\)", self.command("listcalls"))
+        return int(found.group(1)) if found else 0
+
+    def end_calls(self) -> None:
+        """Hangs up whatever is left over."""
+        wait_for(self._no_call_left, 10, f"{self.name} to have no call left")
+
+    def _no_call_left(self) -> bool:
+        if self.calls():
+            self.hang_up()
+        return not self.calls()
+
+    def reset_accounts(self) -> None:
+        """Back to the one account that the phone was started with."""
+        listed = set(re.findall(r"sip:\S+@\S+", self.command("reginfo")))
+        for address in listed - {self.address}:
+            self.remove_account(address)
+        if self.moved:
+            self.move(self.account)
+            self.moved = False
+        self.select()
+        self.wait_registered()
+
+    def move(self, line: str, seconds: float = 5) -> None:
+        """The account anew, with other parameters: registers at another server."""
+        self.remove_account(self.address)
+        self.add_account(line, seconds)
+        self.moved = True
 
     def clear_recordings(self) -> None:
         for file in self.recordings.glob("*.wav"):

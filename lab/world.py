@@ -11,6 +11,7 @@ namespace with one leg on it, Program something that runs on a host.
 """
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -47,7 +48,20 @@ def wait_for(condition: Callable, seconds: float, what: str, came: Callable = la
         pause = min(pause * 1.5, 0.05)
 
 
+def keep_state(folder: Path) -> None:
+    """Copies everything the world has written: logs, captures, configurations, recordings."""
+    def not_files(where, names):
+        return [name for name in names if name == "tone.wav" or not _copyable(Path(where) / name)]
+    shutil.copytree(STATE, folder, dirs_exist_ok=True, ignore=not_files)
+
+
+def _copyable(path: Path) -> bool:
+    return path.is_dir() or (path.is_file() and os.access(path, os.R_OK))
+
+
 # ---------------------------------------------------------------------------------- entering
+
+OUTER_PID = 0  # process 1 of the world, as the machine outside numbers it
 
 def enter(body: Callable[[], Optional[int]], rootless: bool = False) -> int:
     """Runs body() as process 1 of a new world and returns its exit status (None counts as 0).
@@ -127,6 +141,8 @@ def _run_first(body: Callable[[], Optional[int]]) -> Optional[int]:
 
 
 def _prepare_mounts() -> None:
+    global OUTER_PID
+    OUTER_PID = int(os.readlink("/proc/self"))  # the old /proc still counts as outside
     system.mount("none", "/", flags=system.MS_REC | system.MS_PRIVATE)
     system.mount("proc", "/proc", "proc")
     resolv = os.path.realpath("/etc/resolv.conf")  # may point into /run

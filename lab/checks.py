@@ -1,0 +1,110 @@
+"""What must be true of the wire, whatever was played: asserted on captures, with what came in the text."""
+import re
+
+from lab import capture, sip
+from lab.stage import DOMAIN, Stage, label
+from lab.world import Failure
+
+CROSSING = f"sip:{DOMAIN}"
+
+
+def uri_of(value: str) -> str:
+    """The URI in a name-addr, without its parameters: `<sip:p2psip.org;lr>` is sip:p2psip.org."""
+    inner = re.search(r"<([^>]*)>", value)
+    return (inner.group(1) if inner else value).partition(";")[0].strip()
+
+
+def no_plain_sip_between_peers(stage: Stage, packets: list) -> None:
+    peers = stage.overlay.addresses
+    for packet in packets:
+        if packet.source in peers and packet.target in peers and capture.looks_like_sip(packet):
+            first = packet.payload.split(b"\r\n", 1)[0][:80].decode(errors="replace")
+            raise Failure(f"expected nothing readable between peers; {stage.world.name_of(packet.source)} sent "
+                          f"{stage.world.name_of(packet.target)} by {packet.protocol}: {first}")
+
+
+def no_peer_address_recorded(stage: Stage, messages: list) -> None:
+    """No Record-Route, Path or Service-Route names a peer by its address or its host name."""
+    for message in messages:
+        for name in ("record-route", "path", "service-route"):
+            for value in message.all(name):
+                host = uri_of(value).partition(":")[2].rpartition("@")[2]
+                bare = host if host.startswith("[") else host.partition(":")[0]
+                if bare in stage.overlay.addresses or bare.endswith("." + DOMAIN):
+                    raise Failure(f"expected no address of a peer in {name}; {message.first} from {message.source} "
+                                  f"to {message.target} has {value}")
+
+
+def crossings(stage: Stage, messages: list) -> list:
+    """Requests that pass between a peer and a conventional server: (message, whether it leaves the overlay)."""
+    peers = stage.overlay.addresses
+    outside = {stage.example_com.host.address, stage.example_org.host.address}
+    found = []
+    for message in messages:
+        source, target = message.source.rpartition(":")[0], message.target.rpartition(":")[0]
+        if not message.status and source in peers and target in outside:
+            found.append((message, True))
+        if not message.status and source in outside and target in peers:
+            found.append((message, False))
+    return found
+
+
+def crossing_recorded(stage: Stage, messages: list) -> str:
+    """Record-Route at the border is exactly the overlay's identifier. Returns where it was seen, in words.
+
+    Leaving, the request shows it; entering, what the phone inside gets and what goes back to the outside.
+    """
+    invites = [(m, leaving) for m, leaving in crossings(stage, messages) if m.method == "INVITE"]
+    if not invites:
+        raise Failure("expected an INVITE to cross the overlay's border in the open; there was none")
+    for message, leaving in invites:
+        if leaving:
+            _expect_top(message, f"{_names(stage, message)}: INVITE")
+        else:
+            _expect_on_return(stage, messages, message)
+    return f"Record-Route <{CROSSING};lr> at the border ({_names(stage, invites[0][0])})"
+
+
+def _expect_top(message: sip.Message, where: str) -> None:
+    recorded = message.all("record-route")
+    if not recorded or recorded[0] != f"<{CROSSING};lr>":
+        raise Failure(f"expected {where} with <{CROSSING};lr> as the first Record-Route; "
+                      f"came: {recorded or 'none at all'}")
+
+
+def _expect_on_return(stage: Stage, messages: list, request: sip.Message) -> None:
+    """The answer shows the whole list: what the server outside wrote, then exactly one entry for the border."""
+    answers = [m for m in messages if m.method == "INVITE" and m.status == 200 and m.source == request.target]
+    before = [uri_of(value) for value in request.all("record-route")]
+    if not answers:
+        raise Failure(f"expected {request.target} to answer the INVITE from {request.source}; no 200 was seen")
+    recorded = answers[0].all("record-route")
+    ours = recorded[:len(recorded) - len(before)]
+    if not ours or ours[-1] != f"<{CROSSING};lr>":
+        raise Failure(f"expected <{CROSSING};lr> next to {before} in the Record-Route of the 200; came: {recorded}")
+    if sum(value == f"<{CROSSING};lr>" for value in ours) != 1:
+        raise Failure(f"expected <{CROSSING};lr> once in the Record-Route of the 200; came: {recorded}")
+
+
+def _names(stage: Stage, message: sip.Message) -> str:
+    source, target = (message.source.rpartition(":")[0], message.target.rpartition(":")[0])
+    return f"{label(stage.world.name_of(source))} to {label(stage.world.name_of(target))}"
+
+
+def went_through_links(stage: Stage, packets: list, least: int = 1) -> None:
+    """Peers exchanged data over TCP, and every such connection speaks TLS from its first byte on."""
+    peers = stage.overlay.addresses
+    flows = {p.stream for p in packets if p.protocol == "tcp" and p.payload
+             and p.source in peers and p.target in peers}
+    if len(flows) < least:
+        raise Failure("expected data on TLS links between the peers; none was on the wire")
+    for packet in packets:
+        if packet.stream in flows and packet.payload and packet.flags & 2:
+            raise Failure("expected no data in a SYN between peers")
+
+
+def everywhere(stage: Stage, packets: list, messages: list) -> None:
+    """What holds in every scene."""
+    no_plain_sip_between_peers(stage, packets)
+    no_peer_address_recorded(stage, messages)
+    went_through_links(stage, packets)

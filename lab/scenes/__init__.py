@@ -1,0 +1,18 @@
+"""The scenes of the demo, in order. Each module has ID, TITLE, COLUMNS and play(stage) -> Outcome."""
+import importlib
+from dataclasses import dataclass, field
+
+_ORDER = ("inside", "callee_outside", "caller_outside", "public_address", "proxy_dies", "home_dies")
+
+
+@dataclass
+class Outcome:
+    """What a scene that passed has to show."""
+    setup_ms: float
+    detail: str
+    items: list = field(default_factory=list)  # for the diagram: messages, bursts, media
+    started: float = 0.0
+
+
+def all_scenes() -> list:
+    return [importlib.import_module(f"lab.scenes.{name}") for name in _ORDER]
