@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "base/encoding.h"
 
@@ -38,6 +39,8 @@ class MsgpackReader {
   std::optional<std::uint64_t> uint();
   std::optional<std::span<const std::uint8_t>> bytes(std::size_t most);
   std::optional<std::string_view> text(std::size_t most);
+  // Takes a nil if one comes next; anything else is left for another read, and no mismatch.
+  bool nil();
   // Any one value (arrays at most `depth` deep), as its encoded bytes: how unknown fields are kept.
   std::optional<std::span<const std::uint8_t>> skip(int depth = 4);
   bool ok() const { return ok_; }
@@ -45,7 +48,14 @@ class MsgpackReader {
   std::size_t offset() const { return at_; }
 
  private:
-  std::optional<std::size_t> length(std::uint8_t fix_mask, std::uint8_t fix_tag);
+  enum class Kind { none, uint, bytes, text, array, nil };
+  bool fail();
+  bool number(int size, std::uint64_t least, std::uint64_t& value);
+  Kind head(std::uint64_t& argument);
+  std::optional<std::uint64_t> expect(Kind kind, std::uint64_t most);
+  std::optional<std::span<const std::uint8_t>> body(Kind kind, std::size_t most);
+  bool skip_value(int depth);
+
   std::span<const std::uint8_t> in_;
   std::size_t at_ = 0;
   bool ok_ = true;

@@ -171,7 +171,9 @@ class Model {
     }
     const auto next = timers_.next_due();
     ASSERT_EQ(next.has_value(), !due_.empty());
-    if (next) { ASSERT_LE(*next, at(std::max(earliest, now_))); }
+    if (next) {
+      ASSERT_LE(*next, at(std::max(earliest, now_)));
+    }
     now_ = now;
     advancing_ = true;
     last_ = 0;
