@@ -1,0 +1,61 @@
+// The memory of one recvmmsg or sendmmsg: 64 slots that every UDP socket of a network takes turns to
+// use. Slots are address space, touched page by page as datagrams need it.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstddef>
+#include <span>
+
+#include "base/buffer.h"
+#include "net/address.h"
+#include "net/limits.h"
+#include "net/network.h"
+
+namespace causeway::net {
+
+class UdpBatch {
+ public:
+  UdpBatch();
+  ~UdpBatch();
+  UdpBatch(const UdpBatch&) = delete;
+  UdpBatch& operator=(const UdpBatch&) = delete;
+
+  // Reads what is there. The number of datagrams, or -1 with errno set. They stay valid until the
+  // next receive.
+  int receive(int fd);
+  std::span<Datagram> received(int count) {
+    return std::span(datagrams_).first(static_cast<std::size_t>(count));
+  }
+
+  struct Outgoing {
+    Address to;
+    base::Buffer bytes;
+  };
+  // Hands at most kBatch of them to the kernel. The number it took, or -1 with errno set.
+  int send(int fd, std::span<const Outgoing> queue);
+
+ private:
+  // Thirteen cache lines beyond the size: slots at a distance of exactly 64 kB would all compete for
+  // the same few sets of the processor's caches.
+  static constexpr std::size_t kStride = limits::kMaxDatagram + 13 * 64;
+  union SocketAddress {
+    sockaddr any;
+    sockaddr_in v4;
+    sockaddr_in6 v6;
+  };
+  char* slot(std::size_t i) { return memory_ + i * kStride; }
+
+  char* memory_;
+  std::array<SocketAddress, limits::kBatch> addresses_{};
+  std::array<iovec, limits::kBatch> receive_pieces_{};
+  std::array<mmsghdr, limits::kBatch> receive_headers_{};
+  std::array<iovec, limits::kBatch> send_pieces_{};
+  std::array<mmsghdr, limits::kBatch> send_headers_{};
+  std::array<SocketAddress, limits::kBatch> send_addresses_{};
+  std::array<Datagram, limits::kBatch> datagrams_{};
+};
+
+}  // namespace causeway::net

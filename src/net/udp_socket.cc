@@ -1,0 +1,208 @@
+#include "net/udp_socket.h"
+
+#include <linux/errqueue.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/log.h"
+
+namespace causeway::net {
+namespace {
+
+// Errors that an ICMP message causes. They are reported by whatever call comes next on the socket and
+// say nothing about that call.
+bool is_unreachable(int error) {
+  return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || error == EHOSTDOWN ||
+         error == ENOPROTOOPT;
+}
+
+void enlarge_kernel_buffers(int fd, const Address& local) {
+  for (const auto& [force, plain] :
+       {std::pair{SO_RCVBUFFORCE, SO_RCVBUF}, std::pair{SO_SNDBUFFORCE, SO_SNDBUF}})
+    if (!set_option(fd, SOL_SOCKET, force, limits::kUdpSocketBuffer))
+      set_option(fd, SOL_SOCKET, plain, limits::kUdpSocketBuffer);
+  int got = 0;
+  socklen_t length = sizeof got;
+  ::getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &length);
+  // The kernel reports twice what was asked for (socket(7)).
+  if (got / 2 < limits::kUdpSocketBuffer)
+    base::log::info(
+        "net",
+        "udp {}: the kernel gives a receive buffer of {} kB, {} kB wanted for bursts; raise it with "
+        "sysctl net.core.rmem_max={}",
+        local.text(), got / 2048, limits::kUdpSocketBuffer / 1024, limits::kUdpSocketBuffer);
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<UdpSocket>> RealUdpSocket::open(NetworkCore& core, const Address& local,
+                                                             UdpHandler& handler) {
+  Descriptor fd = open_socket(local.ip, SOCK_DGRAM);
+  if (!fd || !bind_to(fd.get(), local))
+    return std::unexpected(base::Error{explain_bind_error("udp", local, errno)});
+  enlarge_kernel_buffers(fd.get(), local);
+  if (local.ip.is_v4())
+    set_option(fd.get(), IPPROTO_IP, IP_RECVERR, 1);
+  else
+    set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVERR, 1);
+  return std::unique_ptr<UdpSocket>(new RealUdpSocket(core, std::move(fd), handler));
+}
+
+RealUdpSocket::RealUdpSocket(NetworkCore& core, Descriptor fd, UdpHandler& handler)
+    : Flushable(core),
+      handler_(handler),
+      fd_(std::move(fd)),
+      local_(local_address(fd_.get())),
+      watch_(core.loop.watch(fd_.get())),
+      tell_(core.loop.timers(), [this] { tell_unreachable(); }) {
+  wait_readable();
+}
+
+RealUdpSocket::~RealUdpSocket() {
+  if (gone_) *gone_ = true;
+  flush_queue();
+  note_kernel_drops();
+}
+
+void RealUdpSocket::wait_readable() {
+  watch_->wait(base::Ready::read, [this] { on_readable(); });
+}
+
+void RealUdpSocket::on_readable() {
+  int rounds = 0;
+  for (; rounds < limits::kReadRounds; ++rounds) {
+    const int count = core_.udp_batch->receive(fd_.get());
+    ++core_.metrics.udp_receive_calls;
+    if (count < 0) {
+      // The socket itself cannot break: whatever this is, it is news about something sent before.
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN || rounds == 0) read_error_queue();
+      if (errno == EAGAIN) break;
+      continue;
+    }
+    core_.metrics.udp_received.add(static_cast<std::uint64_t>(count));
+    bool gone = false;
+    gone_ = &gone;
+    handler_.on_datagrams(core_.udp_batch->received(count));
+    if (gone) return;
+    gone_ = nullptr;
+    if (count < static_cast<int>(limits::kBatch)) break;
+  }
+  if (rounds == limits::kReadRounds) note_kernel_drops();
+  wait_readable();
+}
+
+void RealUdpSocket::send(const Address& to, base::Buffer bytes) {
+  if (queue_.size() >= limits::kMaxUdpQueued) {
+    ++core_.metrics.udp_dropped_queue_full;
+    return;
+  }
+  queue_.push_back({to, std::move(bytes)});
+  if (waits_for_room_) return;
+  if (queue_.size() >= limits::kUdpFlush)
+    flush_queue();
+  else
+    flush_at_end_of_turn();
+}
+
+void RealUdpSocket::flush() {
+  if (!waits_for_room_) flush_queue();
+}
+
+void RealUdpSocket::flush_queue() {
+  std::size_t sent = 0;
+  bool retried = false;
+  while (sent < queue_.size()) {
+    const int count = core_.udp_batch->send(fd_.get(), std::span(queue_).subspan(sent));
+    ++core_.metrics.udp_send_calls;
+    if (count > 0) {
+      sent += static_cast<std::size_t>(count);
+      core_.metrics.udp_sent.add(static_cast<std::uint64_t>(count));
+      retried = false;
+      continue;
+    }
+    const int error = errno;
+    if (error == EINTR) continue;
+    if (error == EAGAIN || error == EWOULDBLOCK) {
+      waits_for_room_ = true;
+      break;
+    }
+    // Perhaps an earlier datagram's ICMP error: reported once, so a second try tells.
+    if (is_unreachable(error) && !retried) {
+      retried = true;
+      continue;
+    }
+    retried = false;
+    drop_refused(queue_[sent].to, error);
+    ++sent;
+  }
+  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(sent));
+  if (waits_for_room_)
+    watch_->wait(base::Ready::write, [this] {
+      waits_for_room_ = false;
+      flush_queue();
+    });
+}
+
+void RealUdpSocket::drop_refused(const Address& to, int error) {
+  ++core_.metrics.udp_dropped_refused;
+  base::log::debug("net", "udp {} to {}: not sent: {}", local_.text(), to.text(), error_text(error));
+  if (is_unreachable(error)) note_unreachable(to);
+}
+
+void RealUdpSocket::note_unreachable(const Address& to) {
+  if (unreachable_.size() >= limits::kBatch) return;
+  unreachable_.push_back(to);
+  if (!tell_.pending()) tell_.start(base::Duration::zero());
+}
+
+void RealUdpSocket::tell_unreachable() {
+  std::vector<Address> addresses;
+  addresses.swap(unreachable_);
+  bool gone = false;
+  gone_ = &gone;
+  for (const Address& address : addresses) {
+    handler_.on_unreachable(address);
+    if (gone) return;
+  }
+  gone_ = nullptr;
+}
+
+// What ICMP said, with the address that the datagram was for (ip(7), IP_RECVERR).
+void RealUdpSocket::read_error_queue() {
+  for (std::size_t i = 0; i < limits::kBatch; ++i) {
+    sockaddr_storage to{};
+    alignas(cmsghdr) std::array<char, 512> control;
+    msghdr message{};
+    message.msg_name = &to;
+    message.msg_namelen = sizeof to;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    if (::recvmsg(fd_.get(), &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
+    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+      const bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
+      const bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
+      if (!v4 && !v6) continue;
+      sock_extended_err error;
+      std::memcpy(&error, CMSG_DATA(c), sizeof error);
+      if (!is_unreachable(static_cast<int>(error.ee_errno))) continue;
+      ++core_.metrics.udp_unreachable;
+      note_unreachable(Address::from_sockaddr(reinterpret_cast<const sockaddr&>(to)));
+    }
+  }
+}
+
+void RealUdpSocket::note_kernel_drops() {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> info{};
+  socklen_t length = sizeof info;
+  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_MEMINFO, info.data(), &length) != 0) return;
+  core_.metrics.udp_dropped_by_kernel.add(info[SK_MEMINFO_DROPS] - kernel_drops_);
+  kernel_drops_ = info[SK_MEMINFO_DROPS];
+}
+
+}  // namespace causeway::net
