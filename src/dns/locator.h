@@ -27,10 +27,10 @@
 namespace causeway::dns {
 
 struct Question {
-  std::string host;                          // maddr if the URI has one; "[v6]" or v4 allowed
-  std::uint16_t port = 0;                    // 0: none given
-  std::optional<net::Transport> transport;   // the transport parameter
-  bool secure = false;                       // sips, or transport=tls
+  std::string host;                         // maddr if the URI has one; "[v6]" or v4 allowed
+  std::uint16_t port = 0;                   // 0: none given
+  std::optional<net::Transport> transport;  // the transport parameter
+  bool secure = false;                      // sips, or transport=tls
 };
 
 struct Hop {
@@ -56,8 +56,7 @@ class Locator {
   // unless the Locator is destroyed before. Errors are sentences: "example.com: no such domain".
   void locate(const Question& question, OnHops done);
   // RFC 3263 5: responses. `transport` is that of the request.
-  void locate_response(const std::string& host, std::uint16_t port, net::Transport transport,
-                       OnHops done);
+  void locate_response(const std::string& host, std::uint16_t port, net::Transport transport, OnHops done);
 
  private:
   struct Impl;

@@ -42,7 +42,6 @@ struct ResolverConfig {
 };
 
 // libunbound, with its cache. Lookups run beside the loop; results come on it.
-base::Result<std::unique_ptr<Resolver>> make_unbound_resolver(base::Loop& loop,
-                                                              const ResolverConfig& config);
+base::Result<std::unique_ptr<Resolver>> make_unbound_resolver(base::Loop& loop, const ResolverConfig& config);
 
 }  // namespace causeway::dns
