@@ -13,47 +13,61 @@
 // Memory: a transaction is one block from a pool. After its final response it keeps only its key, its
 // timer and, on the server side of a non-2xx or a non-INVITE, the response: below 1 kB.
 //
-// Our branch names the worker and the block, so a response finds its transaction without hashing:
-//   z9hG4bK.<worker>.<block>.<generation>.<loop hash>    (loop hash: RFC 5393 4.2.1)
+// Our branch names the worker and the block (branch.h), so a response finds its transaction without hashing.
 //
-// The answers' lifetimes: Server- and ClientTransaction references stay valid until on_gone.
+// Server- and ClientTransaction references stay valid until on_gone, which comes exactly once for each
+// transaction that was started, and never from inside a call into the layer: whoever calls respond(),
+// start() or cancel() may go on using what it holds.
+//
+//   transaction_key.h     what identifies a server transaction
+//   server_transaction.h  the server machines
+//   client_transaction.h  the client machines
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "base/buffer.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "sip/branch.h"
 #include "sip/transport.h"
 
 namespace causeway::sip {
 
 class ServerTransaction {
  public:
-  Method method() const;
-  const Flow& flow() const;          // the one the request came on
-  bool is_final() const;             // a final response was sent
-  void* context = nullptr;           // the core's
+  Method method() const { return method_; }
+  const Flow& flow() const { return flow_; }  // the one the request came on
+  bool is_final() const { return final_; }    // a final response was sent
+  void* context = nullptr;                    // the core's
 
  protected:
   ServerTransaction() = default;
   ~ServerTransaction() = default;
+  Flow flow_;
+  Method method_ = Method::other;
+  bool final_ = false;
 };
 
 class ClientTransaction {
  public:
-  Method method() const;
-  const Flow& flow() const;
-  std::string_view branch() const;   // "z9hG4bK..." for the Via
-  bool has_provisional() const;
-  void* context = nullptr;           // the user's
+  Method method() const { return method_; }
+  const Flow& flow() const { return flow_; }
+  std::string_view branch() const { return branch_.view(); }  // "z9hG4bK..." for the Via
+  bool has_provisional() const { return provisional_; }       // any 1xx, 100 included
+  void* context = nullptr;                                    // the user's
 
  protected:
   ClientTransaction() = default;
   ~ClientTransaction() = default;
+  Flow flow_;
+  Method method_ = Method::other;
+  bool provisional_ = false;
+  BranchText branch_;
 };
 
 // The core: what new requests are given to.
@@ -64,8 +78,8 @@ class ServerUser {
   virtual void on_ack(const Message& ack, const Flow& flow) = 0;
   // A CANCEL for this INVITE, which has no final response yet. It was answered 200.
   virtual void on_cancel(ServerTransaction& invite, const Message& cancel) = 0;
-  // A response that matches no client transaction (RFC 6026 drops all but 2xx to INVITE... and those
-  // only come here if a proxy restarted): forwarded without state, or dropped.
+  // A 2xx to INVITE that matches no client transaction (RFC 6026 8.9: it comes here only if this program
+  // has restarted since): forwarded without state, or dropped. All other stray responses are dropped.
   virtual void on_stray_response(const Message& response, const Flow& flow) = 0;
   // The transaction ends; `context` must not be used through it any more.
   virtual void on_gone(ServerTransaction& transaction) = 0;
@@ -87,16 +101,19 @@ class ClientUser {
   ~ClientUser() = default;
 };
 
-class TransactionLayer : public TransportHandler {
+class TransactionLayer final : public TransportHandler {
  public:
-  TransactionLayer(base::Loop& loop, TransportLayer& transport, base::Random& random,
-                   base::Metrics& metrics, unsigned worker = 0);
+  TransactionLayer(base::Loop& loop, TransportLayer& transport, base::Random& random, base::Metrics& metrics,
+                   unsigned worker = 0);
   ~TransactionLayer();
 
   void set_core(ServerUser& core);
 
   // Sends a response (built by make_response or spliced from one that came). Provisional or final.
   // A final response after a final one is dropped, except 2xx to an INVITE in Accepted (RFC 6026 7.1).
+  // RFC 4320: a provisional or a 408 for a request other than INVITE is not sent; after the 408 the
+  // transaction is final and stays silent. An INVITE that the core has not answered within
+  // limits::kTryingDelay gets its 100 from here.
   void respond(ServerTransaction& transaction, int status, base::Buffer response);
 
   // Reserves a transaction and its branch. `loop_hash` goes into the branch (RFC 5393).
@@ -106,7 +123,8 @@ class TransactionLayer : public TransportHandler {
   // An opened transaction that is not started after all. No on_gone.
   void discard(ClientTransaction& transaction);
   // INVITE: sends CANCEL now or as soon as a provisional is there; the final response still comes
-  // (or, 64*T1 later, on_failure(timeout)).
+  // (or, 64*T1 later, on_failure(timeout)). Without effect after a final response, on other methods, and
+  // the second time.
   void cancel(ClientTransaction& transaction);
 
   // The loop hash inside a branch of ours, if it is one of this worker's making; for RFC 5393.
@@ -115,9 +133,14 @@ class TransactionLayer : public TransportHandler {
   std::size_t server_count() const;
   std::size_t client_count() const;
 
+  // Answers without a transaction, for requests that are refused before they reach one.
+  void respond_stateless(const Message& request, const Via& top_via, const Flow& flow, int status,
+                         std::string_view reason = {});
+
   // TransportHandler
-  void on_message(const Message& message, const Flow& flow) override;
+  void on_message(const Message& message, const Via& top_via, const Flow& flow) override;
   void on_flow_closed(const Flow& flow, std::string_view why) override;
+  void on_unreachable(const net::Address& to) override;
 
  private:
   class Impl;

@@ -1,9 +1,11 @@
 // The transport layer (RFC 3261 18, RFC 3581, RFC 5626 keep-alives).
 //
-// In: a datagram or a chunk of a stream becomes framed messages; each is parsed; the top Via of a
-// request gets `received` and `rport` (18.2.1, RFC 3581 4); keep-alives are answered here (CRLF CRLF
-// by CRLF, a STUN Binding request by its response: stun_hook). Then on_message.
-// What is not SIP is counted and dropped; a malformed request that can be answered is answered 400.
+// In: a datagram or a chunk of a stream becomes framed messages; the top Via of a request gets `received`
+// and `rport` (18.2.1, RFC 3581 4) while the bytes are copied once, in front of the only parse
+// (complete_via.h); keep-alives are answered here (CRLF CRLF by CRLF, a STUN Binding request by its
+// response: set_stun_hook). Then on_message. A response must bear a sent-by of ours in its top Via
+// (18.1.2). What is not SIP is counted and dropped; a malformed request that can be answered is answered
+// 400.
 //
 // Out: `send` to a flow. `flow_to` finds or opens the connection to a target (18.1.1: connections
 // are reused, by address, transport and proven name). Responses go where 18.2.2 and RFC 3581 say.
@@ -11,10 +13,12 @@
 // A worker has one TransportLayer, with its own sockets and connections.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/buffer.h"
@@ -29,10 +33,14 @@ namespace causeway::sip {
 
 class TransportHandler {
  public:
-  // `message` is valid until the call returns.
-  virtual void on_message(const Message& message, const Flow& flow) = 0;
-  // A stream has ended, or could not be made. Requests waiting on it have failed.
+  // `message` is complete and its top Via has received and rport. `top_via` is that Via as it came (it
+  // was parsed before they were put in). Both are valid until the call returns.
+  virtual void on_message(const Message& message, const Via& top_via, const Flow& flow) = 0;
+  // A stream has ended, or could not be made. Requests waiting on it have failed. Never called from
+  // inside a call into the transport.
   virtual void on_flow_closed(const Flow& flow, std::string_view why) = 0;
+  // ICMP said that nothing listens at `to` (UDP). A hint: it may be forged.
+  virtual void on_unreachable(const net::Address& to) { (void)to; }
 
  protected:
   ~TransportHandler() = default;
@@ -41,16 +49,16 @@ class TransportHandler {
 struct TransportConfig {
   struct Local {
     net::Transport transport;
-    net::Address address;     // where it listens
-    std::string advertised;   // sent-by if not empty ("sip.example.net:5060")
+    net::Address address;    // where it listens
+    std::string advertised;  // sent-by if not empty ("sip.example.net:5060")
   };
   std::vector<Local> locals;
-  net::TlsContext* tls_server = nullptr;   // for phones and providers
+  net::TlsContext* tls_server = nullptr;  // for phones and providers
   net::TlsContext* tls_client = nullptr;
   // Peer links. Empty: none (a lone peer, or a test).
   std::vector<net::Address> member_locals;
-  net::TlsContext* member_tls = nullptr;   // both directions
-  std::string member_name;                 // own PEERID.peers.D: sent-by on peer links
+  net::TlsContext* member_tls = nullptr;  // both directions
+  std::string member_name;                // own PEERID.peers.D: sent-by on peer links
 };
 
 class TransportLayer {
@@ -79,6 +87,15 @@ class TransportLayer {
   // Where the response to a request that came on `flow` with this top Via goes (18.2.2, RFC 3581).
   // If the connection it came on has ended, a new one (or none).
   std::optional<Flow> response_flow(const Flow& flow, const Via& top_via);
+
+  // A response without a transaction, to the sender of `request`. Never to an ACK or a response.
+  void respond_stateless(const Message& request, const Via& top_via, const Flow& flow, int status,
+                         std::string_view reason = {});
+
+  // Who answers datagrams that are STUN (RFC 5389 8: first two bits 0, magic cookie). No buffer: no
+  // answer. Without a hook, Binding requests are answered (RFC 5626 4.4.2).
+  using StunHook = std::function<base::Buffer(std::span<const char> datagram, const net::Address& from)>;
+  void set_stun_hook(StunHook hook);
 
   // True if host and port (0: default) name this server: a local or advertised address.
   bool is_local(std::string_view host, std::uint16_t port) const;

@@ -1,0 +1,62 @@
+// One stream that carries SIP: framing, keep-alives (RFC 5626 4.4.1) and its two timeouts.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/loop.h"
+#include "net/network.h"
+#include "sip/flow.h"
+#include "sip/framing.h"
+
+namespace causeway::sip {
+
+class Connection final : public net::StreamHandler {
+ public:
+  class Owner {
+   public:
+    virtual void on_stream_message(Connection& connection, std::string_view bytes) = 0;
+    // What came is not SIP. `bytes` is what there is of the message; the connection closes afterwards.
+    virtual void on_stream_error(Connection& connection, std::string_view bytes, const ParseError& error) = 0;
+    virtual void on_stream_connected(Connection& connection) = 0;
+    // Called once. The connection must not be destroyed before the next turn of the loop.
+    virtual void on_stream_closed(Connection& connection, std::string_view why) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Connection(Owner& owner, base::Loop& loop, Flow flow, std::string name);
+
+  // The stream whose handler this is.
+  void adopt(std::unique_ptr<net::Stream> stream);
+
+  const Flow& flow() const { return flow_; }
+  // The name that the other side has proved, or must prove before anything is sent; in lower case.
+  const std::string& name() const { return name_; }
+  net::Stream& stream() { return *stream_; }
+  bool closed() const { return closed_; }
+  void send(base::Buffer bytes);
+  void close(std::string_view why);
+
+  // Where the registry of connections has it, "" for nowhere.
+  std::string key;
+
+  // net::StreamHandler
+  void on_connected() override;
+  void on_bytes(std::span<const char> bytes) override;
+  void on_closed(const net::StreamClosed& why) override;
+
+ private:
+  Owner& owner_;
+  Flow flow_;
+  std::string name_;
+  StreamFramer framer_;
+  base::Timer idle_;
+  base::Timer message_;
+  bool closed_ = false;
+  std::unique_ptr<net::Stream> stream_;
+};
+
+}  // namespace causeway::sip

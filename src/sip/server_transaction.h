@@ -1,0 +1,76 @@
+// Server transactions (RFC 3261 17.2, RFC 6026 7.1, RFC 4320).
+//
+//   INVITE                                            other methods
+//
+//   Proceeding --300-699--> Completed                 Trying ----200-699----> Completed
+//       |                     | ACK       \ H                                    | J
+//       | 2xx                 v            v                                     v
+//       v                 Confirmed --I--> gone                                 gone
+//   Accepted --L--> gone
+//
+// G resends the final response of an INVITE until the ACK comes. Retransmitted requests are answered
+// from what is kept. Over reliable transports G does not run, and I and J are zero.
+#pragma once
+
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "sip/flat_index.h"
+#include "sip/slab.h"
+#include "sip/transaction.h"
+#include "sip/transaction_key.h"
+
+namespace causeway::sip {
+
+class ServerTransactions {
+ public:
+  // Transactions at one time; more requests get 503. 2,000 calls a second leave 130,000 lingering, and
+  // 500,000 of these blocks with their responses are 350 MB.
+  static constexpr std::size_t kMost = 500'000;
+
+  ServerTransactions(base::Loop& loop, TransportLayer& transport, base::Random& random,
+                     base::Metrics& metrics);
+  ~ServerTransactions();
+
+  void set_core(ServerUser& core) { core_ = &core; }
+  void on_request(const Message& request, const Via& top_via, const Flow& flow);
+  void respond(ServerTransaction& transaction, int status, base::Buffer response);
+  std::size_t count() const { return blocks_.in_use(); }
+
+ private:
+  enum class State : std::uint8_t { trying, proceeding, completed, confirmed, accepted };
+  struct Block;
+
+  Block* find(const TransactionKey& key);
+  Block& create(const TransactionKey& key, const Message& request, const Via& top_via, const Flow& flow);
+  void on_again(Block& block);
+  void on_ack(Block& block, const Message& ack, const Flow& flow);
+  void on_cancel(const Message& cancel, const Via& top_via, const Flow& flow);
+  void prepare_trying(Block& block, const Message& request);
+  void respond_to_invite(Block& block, int status, base::Buffer response);
+  void respond_to_other(Block& block, int status, base::Buffer response);
+  void send(const Block& block, base::Buffer response);
+  void arm(Block& block);
+  void on_timer(Block& block);
+  void end(Block& block);
+
+  base::Loop& loop_;
+  TransportLayer& transport_;
+  ServerUser* core_ = nullptr;
+  TransactionKeys keys_;
+  FlatIndex index_;
+  Slab<Block> blocks_;
+
+  base::Counter& started_;
+  base::Counter& retransmitted_;
+  base::Counter& absorbed_;
+  base::Counter& cancelled_;
+  base::Counter& cancel_unmatched_;
+  base::Counter& overload_;
+  base::Counter& suppressed_;
+  base::Counter& late_;
+  base::Counter& unanswered_;
+  base::Counter& unacknowledged_;
+};
+
+}  // namespace causeway::sip

@@ -1,0 +1,365 @@
+#include "sip/transport.h"
+
+#include <charconv>
+
+#include "base/log.h"
+#include "net/limits.h"
+#include "sip/complete_via.h"
+#include "sip/connections.h"
+#include "sip/hash.h"
+#include "sip/local_names.h"
+#include "sip/rewrite.h"
+#include "sip/stun_binding.h"
+
+namespace causeway::sip {
+
+namespace {
+
+struct TransportMetrics {
+  base::Counter& received;
+  base::Counter& sent;
+  base::Counter& keep_alives;
+  base::Counter& stun;
+  base::Counter& malformed;
+  base::Counter& answered;
+  base::Counter& foreign_response;
+  base::Counter& no_flow;
+  explicit TransportMetrics(base::Metrics& m)
+      : received(m.counter("sip_messages_received_total", "well-formed SIP messages received")),
+        sent(m.counter("sip_messages_sent_total", "SIP messages sent")),
+        keep_alives(m.counter("sip_keep_alives_total", "datagrams that only keep a NAT open")),
+        stun(m.counter("sip_stun_total", "STUN datagrams on SIP sockets")),
+        malformed(m.counter("sip_dropped_total{reason=\"malformed\"}", "bytes that are not SIP")),
+        answered(m.counter("sip_answered_stateless_total", "requests answered without a transaction")),
+        foreign_response(m.counter("sip_dropped_total{reason=\"response not ours\"}",
+                                   "responses whose top Via is not ours (RFC 3261 18.1.2)")),
+        no_flow(m.counter("sip_dropped_total{reason=\"no way back\"}",
+                          "messages for a flow that has ended and cannot be replaced")) {}
+};
+
+std::uint16_t default_port(net::Transport transport) {
+  return transport == net::Transport::tls ? 5061 : 5060;
+}
+
+// What some phones send to keep a NAT open: line ends, blanks, zeros.
+bool is_keep_alive(std::span<const char> bytes) {
+  for (char c : bytes)
+    if (c != '\r' && c != '\n' && c != ' ' && c != '\0') return false;
+  return true;
+}
+
+}  // namespace
+
+class TransportLayer::Impl final : public ConnectionUser {
+ public:
+  Impl(base::Loop& loop, net::Network& network, base::Metrics& metrics)
+      : network_(network),
+        metrics_(metrics),
+        names_(loop, network),
+        connections_(loop, network, metrics, *this) {}
+
+  base::Status open(const TransportConfig& config);
+  std::optional<Flow> flow_to(const Target& target);
+  std::optional<Flow> response_flow(const Flow& flow, const Via& via);
+  std::string_view sent_by(const Flow& flow);
+  bool alive(const Flow& flow) const;
+  void send(const Flow& flow, base::Buffer bytes);
+  void respond_stateless(const Message& request, const Via& via, const Flow& flow, int status,
+                         std::string_view reason);
+
+  struct UdpPort final : net::UdpHandler {
+    UdpPort(Impl& transport, std::uint16_t socket_number) : owner(transport), number(socket_number) {}
+    void on_datagrams(std::span<net::Datagram> batch) override {
+      for (net::Datagram& datagram : batch) owner.on_datagram(*this, datagram);
+    }
+    void on_unreachable(const net::Address& to) override {
+      if (owner.handler) owner.handler->on_unreachable(to);
+    }
+    Impl& owner;
+    std::uint16_t number;
+    std::size_t local = 0;  // in names_
+    std::unique_ptr<net::UdpSocket> socket;
+  };
+  struct StreamPort {
+    net::Transport transport;
+    bool member;
+    std::size_t local;
+    std::unique_ptr<net::Listener> listener;
+  };
+
+  TransportHandler* handler = nullptr;
+  StunHook stun_hook;
+  std::vector<std::unique_ptr<UdpPort>> udp;
+  std::vector<StreamPort> streams;
+  std::string member_name;
+
+  LocalNames& names() { return names_; }
+  Connections& connections() { return connections_; }
+  const Connections& connections() const { return connections_; }
+
+ private:
+  base::Status open_udp(const TransportConfig::Local& local);
+  base::Status listen(const net::Address& address, const std::string& advertised, net::TlsContext* tls,
+                      bool member);
+  const UdpPort* udp_for(const net::Ip& remote);
+  void on_datagram(UdpPort& port, net::Datagram& datagram);
+  void receive(const Flow& flow, std::string_view bytes);
+  void receive_request(const Flow& flow, std::string_view bytes, const Via& via);
+  void receive_response(const Flow& flow, std::string_view bytes, const Via& via);
+
+  // ConnectionUser
+  void on_stream_message(const Flow& flow, std::string_view bytes) override { receive(flow, bytes); }
+  void on_stream_error(const Flow& flow, std::string_view bytes, const ParseError& error) override;
+  void on_stream_closed(const Flow& flow, std::string_view why) override {
+    if (handler) handler->on_flow_closed(flow, why);
+  }
+
+  net::Network& network_;
+  TransportMetrics metrics_;
+  LocalNames names_;
+  Message message_;  // the one that is being handled
+  std::unique_ptr<char[]> scratch_ = std::make_unique_for_overwrite<char[]>(kScratch);
+  static constexpr std::size_t kScratch = net::limits::kMaxDatagram + kSourceRoom;
+  Connections connections_;
+};
+
+base::Status TransportLayer::Impl::open(const TransportConfig& config) {
+  member_name = config.member_name;
+  if (!member_name.empty()) names_.add_name(member_name);
+  connections_.set_contexts({config.tls_client, config.member_tls, config.member_name});
+  for (const TransportConfig::Local& local : config.locals) {
+    if (local.transport == net::Transport::tls && !config.tls_server)
+      return base::fail("tls {}: a certificate and key are needed to listen there", local.address.text());
+    auto opened = local.transport == net::Transport::udp
+                      ? open_udp(local)
+                      : listen(local.address, local.advertised,
+                               local.transport == net::Transport::tls ? config.tls_server : nullptr, false);
+    if (!opened) return opened;
+  }
+  for (const net::Address& address : config.member_locals) {
+    if (!config.member_tls)
+      return base::fail("peer link {}: the credential's certificate is missing", address.text());
+    auto opened = listen(address, {}, config.member_tls, true);
+    if (!opened) return opened;
+  }
+  return {};
+}
+
+base::Status TransportLayer::Impl::open_udp(const TransportConfig::Local& local) {
+  auto port = std::make_unique<UdpPort>(*this, static_cast<std::uint16_t>(udp.size()));
+  auto socket = network_.open_udp(local.address, *port);
+  if (!socket) return std::unexpected(socket.error());
+  port->socket = std::move(*socket);
+  auto number = names_.add(net::Transport::udp, port->socket->local(), local.advertised);
+  if (!number) return std::unexpected(number.error());
+  port->local = *number;
+  udp.push_back(std::move(port));
+  return {};
+}
+
+base::Status TransportLayer::Impl::listen(const net::Address& address, const std::string& advertised,
+                                          net::TlsContext* tls, bool member) {
+  const auto transport = tls ? net::Transport::tls : net::Transport::tcp;
+  auto listener =
+      network_.listen(address, tls, [this, transport, member](std::unique_ptr<net::Stream> stream) {
+        connections_.accept(std::move(stream), transport, member);
+      });
+  if (!listener) return std::unexpected(listener.error());
+  auto number = names_.add(transport, (*listener)->local(), advertised);
+  if (!number) return std::unexpected(number.error());
+  streams.push_back({transport, member, *number, std::move(*listener)});
+  return {};
+}
+
+// The socket of the right family; if there are several, the one whose address packets would bear anyway.
+const TransportLayer::Impl::UdpPort* TransportLayer::Impl::udp_for(const net::Ip& remote) {
+  const UdpPort* found = nullptr;
+  for (const auto& port : udp) {
+    if (port->socket->local().ip.is_v4() != remote.is_v4()) continue;
+    if (!found) {
+      found = port.get();
+    } else if (port->socket->local().ip == names_.source_for(remote)) {
+      return port.get();
+    }
+  }
+  return found;
+}
+
+std::optional<Flow> TransportLayer::Impl::flow_to(const Target& target) {
+  if (target.member || net::is_stream(target.endpoint.transport)) return connections_.to(target);
+  const UdpPort* port = udp_for(target.endpoint.address.ip);
+  if (!port) return std::nullopt;
+  return Flow{net::Transport::udp, false, port->number, 0, target.endpoint.address};
+}
+
+bool TransportLayer::Impl::alive(const Flow& flow) const {
+  return net::is_stream(flow.transport) ? connections_.alive(flow) : flow.socket < udp.size();
+}
+
+void TransportLayer::Impl::send(const Flow& flow, base::Buffer bytes) {
+  if (!alive(flow)) {
+    ++metrics_.no_flow;
+    return;
+  }
+  ++metrics_.sent;
+  if (net::is_stream(flow.transport)) return connections_.send(flow, std::move(bytes));
+  udp[flow.socket]->socket->send(flow.remote, std::move(bytes));
+}
+
+std::string_view TransportLayer::Impl::sent_by(const Flow& flow) {
+  if (flow.member) return member_name;
+  if (!net::is_stream(flow.transport)) {
+    if (flow.socket >= udp.size()) return {};
+    return names_.sent_by(udp[flow.socket]->local, flow.remote.ip);
+  }
+  for (const StreamPort& port : streams)
+    if (!port.member && port.transport == flow.transport &&
+        port.listener->local().ip.is_v4() == flow.remote.ip.is_v4())
+      return names_.sent_by(port.local, flow.remote.ip);
+  return names_.sent_by_source(flow.transport, flow.remote.ip);
+}
+
+std::optional<Flow> TransportLayer::Impl::response_flow(const Flow& flow, const Via& via) {
+  const std::uint16_t port = via.port ? via.port : default_port(flow.transport);
+  if (net::is_stream(flow.transport)) {
+    if (connections_.alive(flow)) return flow;
+    if (flow.member) return connections_.to_member(via.host);
+    Target target{{flow.transport, {flow.remote.ip, port}}, {}, false};
+    if (!net::Ip::parse(via.host)) target.tls_name = via.host;
+    return connections_.to(target);
+  }
+  Flow back = flow;
+  if (const auto maddr = via.params.get("maddr")) {
+    if (const auto ip = net::Ip::parse(*maddr); ip && ip->is_v4() == flow.remote.ip.is_v4()) {
+      back.remote = {*ip, port};
+      return back;
+    }
+  }
+  if (!via.has_rport) back.remote.port = port;
+  return back;
+}
+
+void TransportLayer::Impl::respond_stateless(const Message& request, const Via& via, const Flow& flow,
+                                             int status, std::string_view reason) {
+  if (!request.can_be_answered()) return;
+  const auto back = response_flow(flow, via);
+  if (!back) {
+    ++metrics_.no_flow;
+    return;
+  }
+  // 8.2.7: the same tag for the same request.
+  const auto hash = keyed_hash(request.call_id(), keyed_hash(via.text, 0));
+  char tag[16];
+  const auto end = std::to_chars(tag, tag + sizeof tag, hash, 16).ptr;
+  ++metrics_.answered;
+  send(*back, make_response(request, status, reason, {tag, static_cast<std::size_t>(end - tag)}));
+}
+
+void TransportLayer::Impl::on_datagram(UdpPort& port, net::Datagram& datagram) {
+  std::string_view bytes(datagram.bytes.data(), datagram.bytes.size());
+  if (is_stun(datagram.bytes)) {
+    ++metrics_.stun;
+    auto answer =
+        stun_hook ? stun_hook(datagram.bytes, datagram.from) : answer_binding(datagram.bytes, datagram.from);
+    if (answer) port.socket->send(datagram.from, std::move(answer));
+    return;
+  }
+  if (bytes.empty() || (static_cast<unsigned char>(bytes[0]) <= ' ' && is_keep_alive(datagram.bytes))) {
+    ++metrics_.keep_alives;
+    return;
+  }
+  receive({net::Transport::udp, false, port.number, 0, datagram.from}, bytes);
+}
+
+void TransportLayer::Impl::receive(const Flow& flow, std::string_view bytes) {
+  while (bytes.starts_with("\r\n")) bytes.remove_prefix(2);  // 7.5
+  const auto via = bytes.size() <= limits::kMaxMessage ? find_top_via(bytes) : std::nullopt;
+  if (!via) {
+    ++metrics_.malformed;
+    return;
+  }
+  if (same_text(bytes.substr(0, 4), "SIP/")) return receive_response(flow, bytes, *via);
+  receive_request(flow, bytes, *via);
+}
+
+void TransportLayer::Impl::receive_request(const Flow& flow, std::string_view bytes, const Via& via) {
+  if (needs_source(via, flow.remote))
+    bytes = complete_via(bytes, via, flow.remote, {scratch_.get(), kScratch});
+  if (auto parsed = message_.parse(bytes); !parsed) {
+    ++metrics_.malformed;
+    base::log::debug("sip", "from {}: {} at byte {}", flow.remote.text(), parsed.error().what,
+                     parsed.error().offset);
+    return respond_stateless(message_, via, flow, parsed.error().status, parsed.error().what);
+  }
+  ++metrics_.received;
+  if (handler) handler->on_message(message_, via, flow);
+}
+
+void TransportLayer::Impl::receive_response(const Flow& flow, std::string_view bytes, const Via& via) {
+  if (!message_.parse(bytes)) {
+    ++metrics_.malformed;
+    return;
+  }
+  if (!names_.is_local(via.host, via.port)) {
+    ++metrics_.foreign_response;
+    return;
+  }
+  ++metrics_.received;
+  if (handler) handler->on_message(message_, via, flow);
+}
+
+void TransportLayer::Impl::on_stream_error(const Flow& flow, std::string_view bytes,
+                                           const ParseError& error) {
+  ++metrics_.malformed;
+  base::log::debug("sip", "from {}: {} at byte {}", flow.remote.text(), error.what, error.offset);
+  const auto via = find_top_via(bytes);
+  if (!via) return;
+  (void)message_.parse(bytes);
+  respond_stateless(message_, *via, flow, error.status, error.what);
+}
+
+TransportLayer::TransportLayer(base::Loop& loop, net::Network& network, base::Metrics& metrics)
+    : impl_(std::make_unique<Impl>(loop, network, metrics)) {}
+TransportLayer::~TransportLayer() = default;
+
+void TransportLayer::set_handler(TransportHandler& handler) { impl_->handler = &handler; }
+base::Status TransportLayer::open(const TransportConfig& config) { return impl_->open(config); }
+std::optional<Flow> TransportLayer::flow_to(const Target& target) { return impl_->flow_to(target); }
+std::optional<Flow> TransportLayer::member_flow(std::string_view name) const {
+  return impl_->connections().to_member(name);
+}
+bool TransportLayer::alive(const Flow& flow) const { return impl_->alive(flow); }
+void TransportLayer::send(const Flow& flow, base::Buffer bytes) { impl_->send(flow, std::move(bytes)); }
+std::string_view TransportLayer::sent_by(const Flow& flow) const { return impl_->sent_by(flow); }
+std::string_view TransportLayer::member_name(const Flow& flow) const {
+  return flow.member ? impl_->connections().name_of(flow) : std::string_view{};
+}
+std::optional<Flow> TransportLayer::response_flow(const Flow& flow, const Via& top_via) {
+  return impl_->response_flow(flow, top_via);
+}
+void TransportLayer::respond_stateless(const Message& request, const Via& top_via, const Flow& flow,
+                                       int status, std::string_view reason) {
+  impl_->respond_stateless(request, top_via, flow, status, reason);
+}
+void TransportLayer::set_stun_hook(StunHook hook) { impl_->stun_hook = std::move(hook); }
+bool TransportLayer::is_local(std::string_view host, std::uint16_t port) const {
+  return impl_->names().is_local(host, port);
+}
+std::size_t TransportLayer::connections() const { return impl_->connections().count(); }
+
+std::vector<net::Endpoint> TransportLayer::locals() const {
+  std::vector<net::Endpoint> all;
+  for (const auto& port : impl_->udp) all.push_back({net::Transport::udp, port->socket->local()});
+  for (const auto& port : impl_->streams)
+    if (!port.member) all.push_back({port.transport, port.listener->local()});
+  return all;
+}
+
+std::vector<net::Address> TransportLayer::member_locals() const {
+  std::vector<net::Address> all;
+  for (const auto& port : impl_->streams)
+    if (port.member) all.push_back(port.listener->local());
+  return all;
+}
+
+}  // namespace causeway::sip
