@@ -67,6 +67,7 @@ class Capture:
         self._offset = 0
         self._marks = 0
         self._channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)  # goes out whoever is there
 
     def wait_ready(self) -> None:
         wait_for(self._mark_comes_back, 10, "dumpcap to capture", came=lambda: self.program.tail())
@@ -84,7 +85,7 @@ class Capture:
     def _send_mark(self) -> bytes:
         self._marks += 1
         mark = b"mark %d" % self._marks
-        self._channel.sendto(mark, (PREFIX + "53", _MARK_PORT))
+        self._channel.sendto(mark, (PREFIX + "255", _MARK_PORT))
         return mark
 
     def _mark_comes_back(self) -> bool:

@@ -36,7 +36,7 @@ class Authority:
     def __init__(self, domain: str, folder: Path):
         self.domain = domain
         self.folder = folder
-        call("authority", "init", domain, "--dir", folder)
+        call("authority", "init", domain, "--only", "--dir", folder)
 
     @property
     def accounts(self) -> Path:
@@ -187,6 +187,6 @@ def wait_joined(peers: Sequence[Peer], seconds: float = 10) -> None:
 
 def _met(peer: Peer) -> bool:
     try:
-        return peer.status().get("overlay", {}).get("nodes", 1) > 0
+        return peer.status()["overlay"]["connected"]
     except Failure:
         return False
