@@ -20,15 +20,15 @@
 namespace causeway::base {
 
 // One row. `set` gets the value as written (a string for TOML strings; integers, booleans and
-// durations as their text; arrays element by element after `clear`), stores it and says what it
-// expected if it cannot.
+// durations as their text; arrays element by element after `clear`) and stores it. Its error is
+// "expected an address and port, found '...'": file, position and key are put in front of it.
 struct Setting {
-  std::string key;      // "section.name"
-  std::string help;     // one line, no full stop
-  std::string type;     // "address:port", "duration", "true or false", "one of a|b|c", ...
-  std::string initial;  // the default, as it would be written in the file
-  bool list = false;    // a TOML array of such values
-  std::function<void()> clear;                        // list settings: forget the default
+  std::string key;              // "section.name"
+  std::string help;             // one line, no full stop
+  std::string type;             // "address:port", "duration", "true or false", "one of a|b|c", ...
+  std::string initial;          // the default, as it would be written in the file
+  bool list = false;            // a TOML array of such values
+  std::function<void()> clear;  // list settings: forget the default
   std::function<Status(std::string_view text)> set;
   std::string example;  // shown in the sample where the default says little
 };
@@ -40,10 +40,9 @@ Setting number_setting(std::string key, std::string help, std::int64_t& to, std:
 Setting flag_setting(std::string key, std::string help, bool& to);
 Setting duration_setting(std::string key, std::string help, Duration& to, Duration least,
                          Duration most);  // "250ms", "30s", "10m", "1h"
-Setting choice_setting(std::string key, std::string help, std::string& to,
-                       std::vector<std::string> choices);
-Setting list_setting(std::string key, std::string help, std::vector<std::string>& to,
-                     std::string type, std::function<Status(std::string_view)> check);
+Setting choice_setting(std::string key, std::string help, std::string& to, std::vector<std::string> choices);
+Setting list_setting(std::string key, std::string help, std::vector<std::string>& to, std::string type,
+                     std::function<Status(std::string_view)> check);
 
 class SettingsTable {
  public:
@@ -52,15 +51,22 @@ class SettingsTable {
   // Reads a TOML file. The error names file, line and column, key, what was expected, what came.
   Status read_file(const std::string& path);
   Status read_text(std::string_view toml, const std::string& name_for_errors);
-  // One "--set sip.udp=..." from the command line.
+  // One "--set sip.udp=..." from the command line. The elements of a list are separated by commas and
+  // take the place of what it held.
   Status set(std::string_view key, std::string_view value);
 
-  std::string sample() const;     // a commented TOML file with every default
+  // A TOML file with every setting, commented out, at its default.
+  std::string sample() const;
   std::string reference() const;  // docs/settings.md: a Markdown table by section
   std::span<const Setting> rows() const { return rows_; }
 
  private:
+  const Setting* find(std::string_view key) const;
+  Error unknown(std::string_view key) const;
   std::vector<Setting> rows_;
 };
+
+// A TOML basic string: how a default or an example that is text is written in a row.
+std::string quoted(std::string_view text);
 
 }  // namespace causeway::base
