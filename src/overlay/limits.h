@@ -14,24 +14,23 @@ using namespace std::chrono_literals;
 // one round trip or two; a thousand take up to a second.
 inline constexpr std::size_t kMaxSignersPerKey = 64;
 
-// Records that one member may have at one holder, under all keys together. A registrar with 100,000
-// phones in a domain of 10 peers has 80,000 at each; in a larger domain fewer.
-inline constexpr std::size_t kMaxRecordsPerSigner = 100'000;
-
-// Bytes of records that a holder keeps: 100,000 users of 600 bytes.
-inline constexpr std::size_t kMaxStored = 64 << 20;
+// Bytes of records that a holder keeps (200,000 users of 500 bytes), and how many of them one member
+// may have put: no member can crowd out all others, and one registrar may have 100,000 phones.
+inline constexpr std::size_t kMaxStored = 100 << 20;
+inline constexpr std::size_t kMaxStoredPerSigner = 50 << 20;
 
 // Requests that a node answers a second, from all members together and from one address. A lookup is
 // about 20 requests over 8 to 11 nodes; many peers may stand behind one address.
 inline constexpr int kMaxRequestsPerSecond = 16'384;
 inline constexpr int kMaxRequestsPerSecondPerAddress = 8'192;
 
-// Records whose check is remembered by a hash of their bytes, so that the eight copies that come for
-// one lookup cost one signature. 64 bytes each.
-inline constexpr std::size_t kMaxRememberedChecks = 4096;
+// A sealed datagram. The engine sends values in parts of at most 1,280 bytes, with up to 60 bytes of
+// its own and 32 of the seal: below Ethernet's 1,500 less the headers of IPv6 and UDP.
+inline constexpr std::size_t kMaxDatagram = 1452;
 
-// Searches (operations on one key) that the engine remembers. Each costs about 5 kB.
-inline constexpr int kMaxSearches = 8192;
+// Records whose check is remembered by a hash of their bytes, so that the eight copies that come for
+// one lookup cost one signature. About 3 kB each.
+inline constexpr std::size_t kMaxRememberedChecks = 1024;
 
 // Own records sent to the overlay per step when this peer meets the first other member, and the time
 // between two steps: 100,000 records take 40 s and fill no queue.

@@ -87,8 +87,13 @@ struct Users::Impl {
     entry->searching = true;
     std::weak_ptr<Entry> weak = entry;
     auto on_record = [this, weak](const Record& record) {
-      if (auto e = weak.lock()) add(*e, record);
-      return !weak.expired();
+      auto e = weak.lock();
+      if (!e) return false;
+      add(*e, record);
+      bool waited_for = !e->waiting.empty() && !overlay.alone();
+      if (waited_for && !e->gather.pending() && e->records.has_live(loop.unix_now()))
+        e->gather.start(kGather);
+      return true;
     };
     auto on_done = [this, weak](const std::vector<Record>& records) {
       auto e = weak.lock();
@@ -101,11 +106,7 @@ struct Users::Impl {
   }
 
   void add(Entry& entry, const Record& record) {
-    if (!entry.records.add(record)) return;
-    entry.answer_until = 0;
-    bool waited_for = !entry.waiting.empty() && !overlay.alone();
-    if (waited_for && !entry.gather.pending() && entry.records.has_live(loop.unix_now()))
-      entry.gather.start(kGather);
+    if (entry.records.add(record)) entry.answer_until = 0;
   }
 
   void answer(const EntryPtr& entry) {

@@ -15,8 +15,8 @@
 namespace causeway::overlay {
 
 struct UserLookup {
-  bool known = false;                  // some record stands there, or stood (tombstone): 480 rather than 404
-  std::vector<UserContact> contacts;   // by q, highest first
+  bool known = false;                 // some record stands there, or stood (tombstone): 480 rather than 404
+  std::vector<UserContact> contacts;  // by q, highest first
 };
 
 class Users {
