@@ -1,9 +1,9 @@
 // The event loop: the one place where time passes and where the program waits.
 //
-// A turn of the loop: wait until a descriptor is readable or a timer is due; read the clocks once;
-// run what is ready (descriptors, timers, posted tasks); run the end-of-turn hooks (sockets send
-// what the turn has queued, in one sendmmsg). Everything that one worker does happens in turns of
-// its own loop, on one thread, so there are no locks.
+// A turn of the loop: wait until a descriptor is ready or a timer is due; read the clocks once; run
+// what is ready (descriptors, timers, tasks posted before this turn); run the end-of-turn hooks
+// (sockets send what the turn has queued, in one sendmmsg). Everything that one worker does happens in turns
+// of its own loop, on one thread, so there are no locks.
 //
 // Two implementations: `asio_loop.h` (Boost.Asio's reactor, for real) and `sim_loop.h` (virtual
 // time, for tests: a turn is instantaneous and time jumps to the next timer).
@@ -38,7 +38,8 @@ class Loop {
   // The same, from any thread; wakes the loop.
   virtual void post_from_any_thread(Task task) = 0;
 
-  // Runs `hook` at the end of every turn that did something, until `owner` is taken out again.
+  // Runs `hook` at the end of every turn that did something (and when a run begins, for what was
+  // queued before it), until `owner` is taken out again.
   virtual void at_end_of_turn(const void* owner, Task hook) = 0;
   virtual void forget_end_of_turn(const void* owner) = 0;
 
@@ -53,7 +54,7 @@ class Loop {
   };
   virtual std::unique_ptr<Watch> watch(int fd) = 0;
 
-  // Runs turns until stop(). `run_for` is for tests.
+  // Runs turns until stop(), or if that was called already, not at all. `run_for` is for tests.
   virtual void run() = 0;
   virtual void run_for(Duration span) = 0;
   virtual void stop() = 0;

@@ -8,7 +8,7 @@ namespace causeway::base {
 namespace {
 
 // A timer or task that restarts itself with no delay would hold virtual time still for ever.
-constexpr std::uint32_t kMostTurnsAtOneInstant = 1'000'000;
+constexpr std::uint32_t kMostTurnsAtOneInstant = 100'000;
 
 }  // namespace
 
@@ -27,7 +27,7 @@ bool SimLoop::turn(Instant end) {
     }
   }
   if (++turns_without_time_ > kMostTurnsAtOneInstant) {
-    fatal("a million turns of the simulated loop at one instant: something restarts itself at once");
+    fatal("100,000 turns of the simulated loop at one instant: something restarts itself at once");
   }
   work_.take_posted();
   const std::size_t fired = timers_.advance(now_);
@@ -35,7 +35,14 @@ bool SimLoop::turn(Instant end) {
   return true;
 }
 
+// What was queued for the end of a turn before the run began.
+void SimLoop::begin() {
+  turns_without_time_ = 0;
+  work_.run_hooks();
+}
+
 void SimLoop::run() {
+  begin();
   while (!stopped_ && turn(Instant::max())) {
   }
   stopped_ = false;
@@ -47,6 +54,7 @@ void SimLoop::run_for(Duration span) {
 
 bool SimLoop::run_until(const std::function<bool()>& done, Duration limit) {
   const Instant end = now_ + limit;
+  begin();
   bool held = done();
   while (!held && !stopped_ && turn(end)) held = done();
   if (!held && !stopped_) {

@@ -49,6 +49,7 @@ class SimLoop final : public Loop {
   void set_unix(UnixMs now) { unix_offset_ = now - now_.time_since_epoch().count(); }
 
  private:
+  void begin();
   bool turn(Instant end);
   Instant now_;
   UnixMs unix_offset_;
