@@ -12,15 +12,18 @@
 //   bootstrap = ["192.0.2.1:7400"]   # where to ask first; may be empty (the first peer)
 //   [accounts]                       # for registrars; accounts.h
 //
-// Errors name the file, the line, the key, what was expected and what came.
+// Version 1 has these keys and no others: a key that an older program would pass over in silence does
+// not belong in a file of secrets. Errors name the file, the line, the key, what was expected and what came.
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "identity/accounts.h"
 #include "identity/credential.h"
+#include "identity/private_file.h"
 #include "net/address.h"
 #include "net/tls.h"
 
@@ -48,12 +51,12 @@ struct Bundle {
   std::string text() const;
 };
 
+// Are these all "host:port"?
+base::Status check_bootstrap(const std::vector<std::string>& bootstrap);
+
 // PEERID.peers.D: the name of a peer in certificates, Via and DNS.
 std::string peer_host(const PeerId& peer, std::string_view domain);
-// The PEERID in such a name, if it is one of this domain.
+// The PEERID in such a name (either case, a final dot or none), if it is one of this domain.
 std::optional<PeerId> peer_of_host(std::string_view host, std::string_view domain);
-
-// Writes a file that only its owner can read, all or nothing (temporary file, rename).
-base::Status write_private_file(const std::string& path, std::string_view text);
 
 }  // namespace causeway::identity

@@ -211,7 +211,7 @@ std::string TokenSealer::seal(const FlowToken& token) const {
 
 std::optional<FlowToken> TokenSealer::open(std::string_view text) const {
   constexpr std::size_t kLeast = kTag + 1 + 8 + 4 + 2;
-  if (text.size() > (kTag + kMaxPayload) * 4 / 3 + 1) return std::nullopt;
+  if (text.size() > (kTag + kMaxPayload) * 4 / 3 + 1 || text.ends_with('=')) return std::nullopt;
   auto sealed = base::from_base64url(text);
   if (!sealed || sealed->size() < kLeast || sealed->size() > kTag + kMaxPayload) return std::nullopt;
   std::size_t size = sealed->size() - kTag;
