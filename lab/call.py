@@ -64,7 +64,7 @@ class Call:
     def seen(self) -> list:
         """The SIP messages of this call so far."""
         packets = self.stage.capture.since(self.started)
-        found = capture.messages(packets) + self.stage.overlay.trace(self.started)
+        found = capture.messages(packets) + self.stage.overlay.trace(self.started, packets)
         return sorted((m for m in found if m.call_id == self.call_id), key=lambda m: m.time)
 
     def record(self) -> Record:

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Mapping, Optional, Sequence
 
 from lab import sip
-from lab.world import NAME_SERVER, STATE, Failure, Program, World, wait_for
+from lab.ca import CertificateAuthority
+from lab.world import NAME_SERVER, STATE, Failure, Program, World
 
 ROOT = Path(__file__).resolve().parent.parent
 OVERLAY_PORT = 7400
+CLOCK_STEP = 0.002  # seconds that a peer's time stamps may lie behind the wire's
+LEAST_SIP = 100  # bytes of a TLS segment that may carry a SIP message
 
 
 def program() -> Path:
@@ -46,7 +49,8 @@ class Authority:
         call("authority", "add-user", name, "--password", password, "--dir", self.folder)
 
     def issue(self, name: str, roles: str, bootstrap: Sequence[str]) -> Path:
-        call("authority", "issue", name, "--roles", roles, "--bootstrap", ",".join(bootstrap), "--dir", self.folder)
+        known = ["--bootstrap", ",".join(bootstrap)] if bootstrap else []
+        call("authority", "issue", name, "--roles", roles, *known, "--dir", self.folder)
         return self.folder / f"{name}.bundle"
 
 
@@ -67,10 +71,12 @@ class Peer:
         values = {
             "sip.listen": [f"udp:{address}:5060", f"tcp:{address}:5060"],
             "overlay.listen": f"{address}:{OVERLAY_PORT}",
-            "accounts.file": str(accounts),
-            "state.dir": str(self.folder / "state"),
-            "control.socket": str(self.socket),
+            "overlay.join_jitter": "100ms",
+            "registrar.accounts": str(accounts),
+            "peer.state": str(self.folder / "state"),
+            "peer.control": str(self.socket),
             "dns.servers": [NAME_SERVER],
+            "dns.max_ttl": "2s",
             "log.level": "debug",
             "trace.file": str(self.trace_file),
         }
@@ -104,29 +110,29 @@ class Peer:
     def status(self) -> dict:
         return json.loads(call("status", "--socket", self.socket, "--json"))
 
-    def lookup(self, uri: str):
+    def joined(self) -> bool:
+        try:
+            return self.status()["overlay"]["connected"]
+        except Failure:
+            return False
+
+    def lookup(self, uri: str) -> dict:
         """What the overlay holds under the URI, as this peer sees it."""
         return json.loads(call("lookup", uri, "--socket", self.socket, "--json"))
 
-    def trace(self, since: float) -> list:
-        """SIP messages that this peer sent and received inside its TLS links since then (epoch seconds).
-
-        A message's source or target is this peer's address and what the trace says of the other one.
-        """
+    def sent(self, since: float) -> list:
+        """SIP messages that this peer sent inside its TLS links since then (epoch seconds), by its own trace."""
         found = []
-        if not self.trace_file.exists():
-            return found
-        for line in self.trace_file.read_text(errors="replace").splitlines():
+        lines = self.trace_file.read_text(errors="replace").splitlines() if self.trace_file.exists() else []
+        for line in lines:
             try:
                 entry = json.loads(line)
             except json.JSONDecodeError:
                 continue  # the last line of a peer that was killed
-            if entry["t"] < since:
-                continue
-            mine, other = self.overlay_address, entry["peer_address"]
-            source, target = (mine, other) if entry["dir"] == "out" else (other, mine)
-            found.append(sip.Message(entry["t"], source, target, "tls", entry["first"],
-                                     [("call-id", entry["call_id"]), ("cseq", str(entry["cseq"]))]))
+            if entry["dir"] == "out" and entry["t"] >= since - CLOCK_STEP:
+                found.append(sip.Message(entry["t"], self.overlay_address, entry["peer_address"], "tls",
+                                         entry["first"],
+                                         [("call-id", entry["call_id"]), ("cseq", str(entry["cseq"]))]))
         return found
 
 
@@ -152,22 +158,61 @@ class Overlay:
                 peer.start()
 
     def wait_ready(self) -> None:
+        """Until all answer and have met at least one other peer."""
         for peer in self:
             peer.wait_ready()
+        for peer in self if len(self.peers) > 1 else ():
+            peer.program.wait_until(peer.joined, 15, f"{peer.name} to have joined the overlay")
 
     def restore(self) -> None:
         """Starts again what was killed."""
-        dead = [peer for peer in self if not peer.alive()]
-        for peer in dead:
-            peer.start()
-        for peer in dead:
-            peer.wait_ready()
+        self.start()
+        self.wait_ready()
 
-    def trace(self, since: float) -> list:
-        """What travelled inside the TLS links, each message once: as its sender saw it."""
-        sent = [message for peer in self for message in peer.trace(since)
-                if message.source == peer.overlay_address]
+    def trace(self, since: float, packets: Sequence = ()) -> list:
+        """What travelled inside the TLS links, each message once, in the order of time.
+
+        The peers' clocks tick in milliseconds: `packets`, the capture, says when exactly each one left.
+        """
+        sent = sorted((message for peer in self for message in peer.sent(since)), key=lambda message: message.time)
+        left = [packet for packet in packets if packet.protocol == "tcp" and packet.payload
+                and packet.source in self.addresses and packet.target in self.addresses]
+        for message in sent:
+            between = (message.source.rpartition(":")[0], message.target.rpartition(":")[0])
+            packet = next((packet for packet in left if (packet.source, packet.target) == between
+                           and message.time - CLOCK_STEP <= packet.time <= message.time + 0.1
+                           and len(packet.payload) > LEAST_SIP), None)
+            if packet:
+                message.time = packet.time
+                left.remove(packet)
         return sorted(sent, key=lambda message: message.time)
+
+
+def build(world: World, domain: str, members: Mapping[str, tuple], users: Mapping[str, str],
+          ca: CertificateAuthority, settings: Optional[Mapping] = None) -> Overlay:
+    """A domain: its authority, its users (name: password) and its peers (name: (number, roles)), started.
+
+    Proxy peers listen on TLS too. Everybody knows the proxy peers from the start, or the first peer.
+    """
+    authority = Authority(domain, STATE / f"authority-{domain}")
+    for user, password in users.items():
+        authority.add_user(user, password)
+    certificate, key = ca.issue(domain)
+    hosts = {name: world.host(name, number) for name, (number, _) in members.items()}
+    known = [name for name, (_, roles) in members.items() if "proxy" in roles] or list(members)[:1]
+    peers = []
+    for name, (number, roles) in members.items():
+        own = hosts[name].address
+        values = {"sip.ca": str(ca.certificate)}
+        if "proxy" in roles:
+            values.update({"sip.certificate": str(certificate), "sip.key": str(key),
+                           "sip.listen": [f"udp:{own}:5060", f"tcp:{own}:5060", f"tls:{own}:5061"]})
+        bundle = authority.issue(name, roles, [f"{hosts[other].address}:{OVERLAY_PORT}"
+                                               for other in known if other != name])
+        peers.append(Peer(world, name, number, domain, bundle, authority.accounts, {**values, **(settings or {})}))
+    overlay = Overlay(peers)
+    overlay.start()
+    return overlay
 
 
 def _toml(values: Mapping) -> str:
@@ -176,17 +221,3 @@ def _toml(values: Mapping) -> str:
         section, _, name = key.partition(".")
         sections.setdefault(section, []).append(f"{name} = {json.dumps(value)}")
     return "\n".join(f"[{section}]\n" + "\n".join(lines) + "\n" for section, lines in sections.items())
-
-
-def wait_joined(peers: Sequence[Peer], seconds: float = 10) -> None:
-    """Until every peer has met at least one other in the overlay."""
-    for peer in peers:
-        wait_for(lambda: _met(peer), seconds, f"{peer.name} to have joined the overlay",
-                 came=lambda: peer.program.tail())
-
-
-def _met(peer: Peer) -> bool:
-    try:
-        return peer.status()["overlay"]["connected"]
-    except Failure:
-        return False

@@ -81,7 +81,7 @@ class Player:
         from lab import capture
         try:
             packets = self.stage.capture.since(started)
-            self._draw(scene, capture.messages(packets) + self.stage.overlay.trace(started)
+            self._draw(scene, capture.messages(packets) + self.stage.overlay.trace(started, packets)
                        + capture.media(packets), started)
         except (world.Failure, OSError) as failure:
             say(f"  (no diagram: {failure})")

@@ -39,10 +39,10 @@ class Stage:
                                     {"carol": PASSWORDS["carol"]}, self.ca)
         self.example_org = Kamailio(self.world, "sip.example.org", 20, "example.org",
                                     {"alice": PASSWORDS["alice"]}, self.ca)
-        self.overlay = self._start_overlay()
+        self.overlay = causeway.build(self.world, DOMAIN, PEERS, {user: PASSWORDS[user] for user in ("alice", "bob")},
+                                      self.ca)
         for server in (self.dns, self.example_com, self.example_org, self.overlay, self.capture):
             server.wait_ready()
-        causeway.wait_joined(list(self.overlay))
         self.alice = self._phone("alice", 101, DOMAIN, ALICE_TONE, "peer-a")
         self.bob = self._phone("bob", 102, DOMAIN, OTHER_TONE, "peer-b")
         self.carol = self._phone("carol", 103, "example.com", OTHER_TONE, "sip.example.com")
@@ -69,7 +69,6 @@ class Stage:
         for phone in self.phones:
             phone.end_calls()
         self.overlay.restore()
-        causeway.wait_joined(list(self.overlay))
         for phone in (self.alice, self.bob):
             phone.reset_accounts()
 
@@ -89,26 +88,6 @@ class Stage:
             Zone("example.org").sip([Target(hosts["sip.example.org"].address)]),
             Zone(DOMAIN).sip(proxies),
         ])
-
-    def _start_overlay(self) -> causeway.Overlay:
-        authority = causeway.Authority(DOMAIN, STATE / "authority")
-        for user in ("alice", "bob"):
-            authority.add_user(user, PASSWORDS[user])
-        certificate, key = self.ca.issue(DOMAIN)
-        addresses = {name: f"{self.world.hosts[name].address}:{causeway.OVERLAY_PORT}" for name in PEERS}
-        peers = []
-        for name, (number, roles) in PEERS.items():
-            known = [addresses[other] for other in ("peer-d", "peer-e") if other != name]
-            settings = {"sip.ca": str(self.ca.certificate)}
-            if "proxy" in roles:
-                own = self.world.hosts[name].address
-                settings.update({"sip.certificate": str(certificate), "sip.key": str(key),
-                                 "sip.listen": [f"udp:{own}:5060", f"tcp:{own}:5060", f"tls:{own}:5061"]})
-            bundle = authority.issue(name, roles, known)
-            peers.append(causeway.Peer(self.world, name, number, DOMAIN, bundle, authority.accounts, settings))
-        overlay = causeway.Overlay(peers)
-        overlay.start()
-        return overlay
 
     def _phone(self, name: str, number: int, domain: str, frequency: int, through: str) -> Baresip:
         return Baresip(self.world, name, number, f"{name}@{domain}", PASSWORDS[name], frequency,

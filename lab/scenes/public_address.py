@@ -27,10 +27,10 @@ def play(stage: Stage) -> Outcome:
 
 def _registration(stage: Stage, started: float) -> list:
     """The REGISTER transactions for the public address, on the wire and in the peers' links."""
-    on_wire = [m for m in capture.messages(stage.capture.since(started))
-               if m.method == "REGISTER" and PUBLIC in m.get("to")]
+    packets = stage.capture.since(started)
+    on_wire = [m for m in capture.messages(packets) if m.method == "REGISTER" and PUBLIC in m.get("to")]
     calls = {m.call_id for m in on_wire}
-    return on_wire + [m for m in stage.overlay.trace(started) if m.call_id in calls]
+    return on_wire + [m for m in stage.overlay.trace(started, packets) if m.call_id in calls]
 
 
 def _expect_overlay_contact(stage: Stage, started: float) -> str:

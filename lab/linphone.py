@@ -1,0 +1,120 @@
+"""The phone Linphone (linphonec), driven by commands down a FIFO, with files for a sound card."""
+import os
+import re
+from pathlib import Path
+from typing import Optional
+
+from lab import tone
+from lab.world import STATE, Program, World
+
+_CONFIGURATION = """\
+[sip]
+sip_port=5060
+sip_tcp_port={tcp_port}
+sip_tls_port=0
+default_proxy=0
+use_ipv6=0
+media_encryption=none
+register_only_when_network_is_up=0
+verify_server_certs=0
+[net]
+[rtp]
+audio_rtp_port=10000-10999
+[sound]
+echocancellation=0
+echolimiter=0
+agc=0
+[misc]
+file_transfer_server_url=
+config-uri=
+[proxy_0]
+reg_proxy=<sip:{through};transport={transport}>
+reg_route=<sip:{through};transport={transport};lr>
+reg_identity="{user}" <sip:{user}@{domain}>
+reg_expires=600
+reg_sendregister=1
+quality_reporting_enabled=0
+publish=0
+[auth_info_0]
+username={user}
+passwd={password}
+realm={domain}
+domain={domain}
+"""
+
+
+class Linphone:
+    """A phone on a host of its own; it answers every call."""
+
+    def __init__(self, world: World, name: str, number: int, address: str, password: str, frequency: int,
+                 through: str, transport: str = "udp"):
+        """`through` is the address of the server that all its requests go to."""
+        self.host = world.host(name, number)
+        self.name = name
+        self.frequency = frequency
+        self.folder = STATE / name
+        self.recordings = self.folder / "recordings"
+        for folder in (".local/share/linphone", ".config/linphone", "recordings"):
+            (self.folder / folder).mkdir(parents=True)
+        tone.generate(self.folder / "tone.wav", frequency, 60)
+        user, _, domain = address.partition("@")
+        configuration = self.folder / "linphonerc"
+        configuration.write_text(_CONFIGURATION.format(
+            user=user, domain=domain, password=password, through=through, transport=transport,
+            tcp_port=5060 if transport == "tcp" else 0))
+        self._commands = self._open_fifo()
+        self._recording = 0
+        self.program: Program = self.host.start(
+            name, "linphonec", "-a", "-c", str(configuration), "-d", "6", "-l", str(self.folder / "debug.log"),
+            stdin=self._commands, env={**os.environ, "HOME": str(self.folder)}, cwd=self.folder)
+        self.say("soundcard use files")
+        self.say(f"play {self.folder}/tone.wav")
+        self.clear_recordings()
+
+    def _open_fifo(self) -> int:
+        fifo = self.folder / "commands"
+        os.mkfifo(fifo)
+        return os.open(fifo, os.O_RDWR)  # both ends, so that it never ends
+
+    def say(self, command: str) -> None:
+        os.write(self._commands, command.encode() + b"\n")
+
+    def wait_registered(self, seconds: float = 15) -> None:
+        self.program.wait_until(lambda: "to [LinphoneRegistrationOk]" in self._debug(), seconds,
+                                f"{self.name} to be registered")
+
+    def wait_established(self, seconds: float = 10) -> None:
+        """Until media runs in a call that began after the last clear_recordings()."""
+        self._wait_state("LinphoneCallStreamsRunning", seconds)
+
+    def wait_closed(self, seconds: float = 10) -> None:
+        self._wait_state("LinphoneCallEnd", seconds)
+
+    def _wait_state(self, state: str, seconds: float) -> None:
+        self.program.wait_until(lambda: re.search(rf"moving from state \w+ to {state}", self._debug()[self._mark:]),
+                                seconds, f"{self.name}'s call to be in state {state}")
+
+    def _debug(self) -> str:
+        """Its debug log: what it prints comes too late to wait for."""
+        file = self.folder / "debug.log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def dial(self, address: str) -> None:
+        self.say(f"call {address}")
+
+    def hang_up(self) -> None:
+        self.say("terminate all")
+
+    def clear_recordings(self) -> None:
+        """The next call is recorded to a new file."""
+        self._recording += 1
+        self._mark = len(self._debug())
+        self.say(f"record {self.recordings}/{self._recording}-dec.wav")
+
+    def heard(self) -> Optional[Path]:
+        file = self.recordings / f"{self._recording}-dec.wav"
+        return file if file.exists() else None
+
+    def heard_seconds(self) -> float:
+        file = self.heard()
+        return max(0.0, (file.stat().st_size - 44) / 2 / tone.RATE) if file else 0.0
