@@ -10,6 +10,7 @@
 #include "peer/presence.h"
 #include "peer/report.h"
 #include "peer/setup.h"
+#include "peer/trace.h"
 #include "proxy/proxy.h"
 #include "registrar/registrar.h"
 
@@ -32,6 +33,7 @@ class Peer::Impl {
         signer_{bundle_.key, bundle_.credential},
         tokens_(bundle_.network_key),
         digest_(bundle_.domain, identity::derive_key(bundle_.network_key, "digest nonces")),
+        checker_(bundle_.domain, bundle_.authority, ground.metrics),
         started_(ground.loop.now()) {}
 
   base::Status start();
@@ -52,6 +54,7 @@ class Peer::Impl {
   overlay::Signer signer_;
   identity::TokenSealer tokens_;
   sip::DigestVerifier digest_;
+  overlay::RecordChecker checker_;
   base::Instant started_;
   std::vector<net::Address> links_;
 
@@ -107,8 +110,8 @@ base::Status Peer::Impl::open_sip() {
 base::Status Peer::Impl::open_overlay() {
   auto config = overlay_config(config_, bundle_, transport_->member_locals());
   if (!config) return std::unexpected(config.error());
-  auto overlay = overlay::make_opendht_overlay(std::move(*config), ground_.loop, ground_.network,
-                                               ground_.random, ground_.metrics);
+  auto overlay = overlay::make_opendht_overlay(ground_.loop, ground_.network, ground_.random, ground_.metrics,
+                                               checker_, std::move(*config));
   if (!overlay) return std::unexpected(overlay.error());
   overlay_ = std::move(*overlay);
   users_ = std::make_unique<overlay::Users>(ground_.loop, *overlay_, ground_.metrics);

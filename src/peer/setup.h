@@ -35,24 +35,9 @@ std::vector<net::Address> advertised_links(const Config& config, const std::vect
                                            net::Network& network);
 
 // `links`: where the peer links listen; the overlay takes the same port, so that one number is enough.
-base::Result<overlay::OpendhtConfig> overlay_config(const Config& config, const identity::Bundle& bundle,
+base::Result<overlay::OpenDhtConfig> overlay_config(const Config& config, const identity::Bundle& bundle,
                                                     const std::vector<net::Address>& links);
 
 dns::Supported supported(const sip::TransportLayer& transport);
-
-// Writes the SIP that runs over peer links, which a capture cannot show, as JSON lines.
-class Trace {
- public:
-  static base::Result<std::unique_ptr<Trace>> open(const std::string& path, base::Loop& loop,
-                                                   sip::TransportLayer& transport);
-  ~Trace();
-
- private:
-  Trace(int fd, base::Loop& loop, sip::TransportLayer& transport);
-  void write(bool incoming, const sip::Flow& flow, std::string_view bytes);
-  int fd_;
-  base::Loop& loop_;
-  sip::TransportLayer& transport_;
-};
 
 }  // namespace causeway::peer

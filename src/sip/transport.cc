@@ -89,6 +89,7 @@ class TransportLayer::Impl final : public ConnectionUser {
 
   TransportHandler* handler = nullptr;
   StunHook stun_hook;
+  TraceHook trace;
   std::vector<std::unique_ptr<UdpPort>> udp;
   std::vector<StreamPort> streams;
   std::string member_name;
@@ -202,6 +203,7 @@ void TransportLayer::Impl::send(const Flow& flow, base::Buffer bytes) {
     return;
   }
   ++metrics_.sent;
+  if (trace) trace(false, flow, bytes.view());
   if (net::is_stream(flow.transport)) return connections_.send(flow, std::move(bytes));
   udp[flow.socket]->socket->send(flow.remote, std::move(bytes));
 }
@@ -273,6 +275,7 @@ void TransportLayer::Impl::on_datagram(UdpPort& port, net::Datagram& datagram) {
 
 void TransportLayer::Impl::receive(const Flow& flow, std::string_view bytes) {
   while (bytes.starts_with("\r\n")) bytes.remove_prefix(2);  // 7.5
+  if (trace) trace(true, flow, bytes);
   const auto via = bytes.size() <= limits::kMaxMessage ? find_top_via(bytes) : std::nullopt;
   if (!via) {
     ++metrics_.malformed;
@@ -342,6 +345,7 @@ void TransportLayer::respond_stateless(const Message& request, const Via& top_vi
   impl_->respond_stateless(request, top_via, flow, status, reason);
 }
 void TransportLayer::set_stun_hook(StunHook hook) { impl_->stun_hook = std::move(hook); }
+void TransportLayer::set_trace(TraceHook trace) { impl_->trace = std::move(trace); }
 bool TransportLayer::is_local(std::string_view host, std::uint16_t port) const {
   return impl_->names().is_local(host, port);
 }

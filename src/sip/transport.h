@@ -97,6 +97,11 @@ class TransportLayer {
   using StunHook = std::function<base::Buffer(std::span<const char> datagram, const net::Address& from)>;
   void set_stun_hook(StunHook hook);
 
+  // Sees every message as it comes and goes, for an operator who looks for a fault. Off (empty), it
+  // costs one comparison.
+  using TraceHook = std::function<void(bool incoming, const Flow& flow, std::string_view bytes)>;
+  void set_trace(TraceHook trace);
+
   // True if host and port (0: default) name this server: a local or advertised address.
   bool is_local(std::string_view host, std::uint16_t port) const;
 

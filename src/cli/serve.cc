@@ -1,0 +1,96 @@
+#include "cli/serve.h"
+
+#include <csignal>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "base/asio_loop.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "net/real_network.h"
+#include "peer/control.h"
+#include "peer/report.h"
+
+namespace causeway::cli {
+
+namespace {
+
+constexpr const char* kLog = "peer";
+// Time for the withdrawn records to leave before the sockets close.
+constexpr base::Duration kGoodbye = std::chrono::milliseconds(200);
+
+void answer(const peer::Peer& peer, std::string_view request, const peer::Control::Answer& reply) {
+  auto asked = nlohmann::json::parse(request, nullptr, false);
+  std::string command = asked.is_object() ? asked.value("command", "") : "";
+  if (command == "status") return reply(peer.status());
+  if (command == "lookup") return peer.lookup(asked.value("uri", ""), reply);
+  reply(peer::report_error("expected {\"command\": \"status\"} or {\"command\": \"lookup\", \"uri\": ...}"));
+}
+
+base::Status load_accounts(peer::Peer& peer, const std::string& path) {
+  auto accounts = identity::Accounts::read_file(path);
+  if (!accounts) return std::unexpected(accounts.error());
+  peer.set_accounts(std::move(*accounts));
+  return {};
+}
+
+}  // namespace
+
+base::Result<int> serve(peer::Config config, identity::Bundle bundle,
+                        std::function<void(peer::Peer&)> on_ready) {
+  auto loop = base::make_asio_loop();
+  // Before the resolver's thread is made, so that it does not take the signals.
+  std::function<void(int)> on_signal = [](int) { std::_Exit(1); };
+  auto signals = base::on_signal(*loop, {SIGINT, SIGTERM, SIGHUP}, [&](int signal) { on_signal(signal); });
+  base::Metrics metrics;
+  base::Random random;
+  auto network = net::make_real_network(*loop, metrics);
+  auto resolver = dns::make_unbound_resolver(
+      *loop, {config.dns_servers, config.dns_dnssec, config.dns_max_ttl / std::chrono::seconds(1)});
+  if (!resolver) return std::unexpected(resolver.error());
+
+  if (!config.state_dir.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(config.state_dir, error);
+    if (error)
+      base::log::warn(kLog, "peer.state: {}: {}; known peers will not survive a restart", config.state_dir,
+                      error.message());
+  }
+  auto peer = peer::Peer::start(config, std::move(bundle), {*loop, *network, random, metrics, **resolver});
+  if (!peer) return std::unexpected(peer.error());
+  if (!config.accounts_file.empty())
+    if (auto loaded = load_accounts(**peer, config.accounts_file); !loaded)
+      return std::unexpected(loaded.error());
+
+  std::unique_ptr<peer::Control> control;
+  if (!config.control_socket.empty()) {
+    auto opened = peer::Control::open(
+        *loop, config.control_socket,
+        [&](std::string_view request, peer::Control::Answer reply) { answer(**peer, request, reply); });
+    if (opened)
+      control = std::move(*opened);
+    else
+      base::log::warn(kLog, "{}; going on without", opened.error().message);
+  }
+  base::Timer goodbye(loop->timers(), [&] { loop->stop(); });
+  on_signal = [&](int signal) {
+    if (signal == SIGHUP) {
+      if (config.accounts_file.empty())
+        return base::log::warn(kLog, "SIGHUP: there is no registrar.accounts to read again");
+      if (auto loaded = load_accounts(**peer, config.accounts_file); !loaded)
+        base::log::error(kLog, "SIGHUP: {}; keeping the accounts as they were", loaded.error().message);
+      return;
+    }
+    if (goodbye.pending()) return loop->stop();
+    base::log::info(kLog, "stopping");
+    (*peer)->stop();
+    goodbye.start(kGoodbye);
+  };
+  on_ready(**peer);
+  loop->run();
+  control.reset();
+  return 0;
+}
+
+}  // namespace causeway::cli

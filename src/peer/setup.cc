@@ -1,0 +1,142 @@
+#include "peer/setup.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+
+namespace causeway::peer {
+
+namespace {
+
+constexpr const char* kLog = "peer";
+// What peer links speak, so that a link can carry something else beside SIP one day.
+constexpr std::string_view kLinkProtocol = "causeway-sip/1";
+
+base::Result<std::string> read_pem(const char* setting, const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return base::fail("{}: {}: {}", setting, path, std::strerror(errno));
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+// Names are looked up once, at start, by the system's resolver: it is what works before this peer's own.
+std::vector<net::Address> resolve(const std::string& host_port) {
+  if (auto numeric = net::Address::parse(host_port)) return {*numeric};
+  auto colon = host_port.rfind(':');
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_socktype = SOCK_DGRAM;
+  int error =
+      getaddrinfo(host_port.substr(0, colon).c_str(), host_port.substr(colon + 1).c_str(), &hints, &found);
+  if (error != 0) {
+    base::log::warn(kLog, "bootstrap peer {}: {}; going on with the others", host_port, gai_strerror(error));
+    return {};
+  }
+  std::vector<net::Address> all;
+  for (auto* one = found; one; one = one->ai_next) all.push_back(net::Address::from_sockaddr(*one->ai_addr));
+  freeaddrinfo(found);
+  return all;
+}
+
+}  // namespace
+
+std::set<identity::Role> roles_of(const identity::Credential& credential) {
+  using identity::Role;
+  std::set<Role> roles;
+  for (Role role : {Role::registrar, Role::proxy, Role::relay})
+    if (std::ranges::all_of(identity::covers_of(role), [&](const std::string& uri) {
+          return std::ranges::find(credential.covers, uri) != credential.covers.end();
+        }))
+      roles.insert(role);
+  return roles;
+}
+
+base::Result<Contexts> make_contexts(const Config& config, const identity::Bundle& bundle) {
+  Contexts all;
+  auto member = net::TlsContext::member({bundle.certificate_pem, bundle.key_pem},
+                                        bundle.authority_certificate_pem, kLinkProtocol);
+  if (!member) return std::unexpected(member.error());
+  all.member = std::move(*member);
+  std::string ca;
+  if (!config.sip_ca.empty()) {
+    auto pem = read_pem("sip.ca", config.sip_ca);
+    if (!pem) return std::unexpected(pem.error());
+    ca = std::move(*pem);
+  }
+  auto client = net::TlsContext::public_client(ca, config.sip_verify);
+  if (!client) return base::fail("sip.ca: {}", client.error().message);
+  all.client = std::move(*client);
+  if (config.sip_certificate.empty()) return all;
+  auto certificate = read_pem("sip.certificate", config.sip_certificate);
+  if (!certificate) return std::unexpected(certificate.error());
+  auto key = read_pem("sip.key", config.sip_key);
+  if (!key) return std::unexpected(key.error());
+  auto server = net::TlsContext::public_server({*certificate, *key});
+  if (!server) return base::fail("sip.certificate, sip.key: {}", server.error().message);
+  all.server = std::move(*server);
+  return all;
+}
+
+base::Result<sip::TransportConfig> transport_config(const Config& config, const identity::Bundle& bundle,
+                                                    const Contexts& tls) {
+  sip::TransportConfig result;
+  for (const std::string& text : config.sip_listen) {
+    auto endpoint = net::Endpoint::parse(text);
+    if (!endpoint) return base::fail("sip.listen: {}", endpoint.error().message);
+    result.locals.push_back({endpoint->transport, endpoint->address, config.sip_advertise});
+  }
+  auto link = net::Address::parse(config.overlay_listen);
+  if (!link) return base::fail("overlay.listen: {}", link.error().message);
+  result.tls_server = tls.server.get();
+  result.tls_client = tls.client.get();
+  result.member_locals = {*link};
+  result.member_tls = tls.member.get();
+  result.member_name = identity::peer_host(bundle.peer_id(), bundle.domain);
+  return result;
+}
+
+std::vector<net::Address> advertised_links(const Config& config, const std::vector<net::Address>& listening,
+                                           net::Network& network) {
+  if (auto address = net::Address::parse(config.overlay_advertise)) return {*address};
+  std::vector<net::Address> links = listening;
+  for (net::Address& link : links)
+    if (link.ip.is_unspecified()) {
+      // An address of the documentation range stands for "somewhere else": only the routing table is asked.
+      auto elsewhere = net::Ip::parse(link.ip.is_v4() ? "198.51.100.1" : "2001:db8::1");
+      link.ip = network.source_ip_for(*elsewhere);
+      base::log::info(kLog, "other peers are told to dial {} (overlay.advertise chooses another)",
+                      link.text());
+    }
+  return links;
+}
+
+base::Result<overlay::OpenDhtConfig> overlay_config(const Config& config, const identity::Bundle& bundle,
+                                                    const std::vector<net::Address>& links) {
+  overlay::OpenDhtConfig result{
+      .domain = bundle.domain, .peer = bundle.peer_id(), .network_key = bundle.network_key, .listen = links};
+  for (const auto* list : {&bundle.bootstrap, &config.overlay_bootstrap})
+    for (const std::string& host_port : *list)
+      for (const net::Address& address : resolve(host_port))
+        if (std::ranges::find(links, address) == links.end()) result.bootstrap.push_back(address);
+  if (!config.state_dir.empty()) result.nodes_file = config.state_dir + "/nodes-" + bundle.peer_id().text();
+  result.jitter = config.overlay_join_jitter;
+  return result;
+}
+
+dns::Supported supported(const sip::TransportLayer& transport) {
+  dns::Supported can{.udp = false, .tcp = true, .tls = true, .ipv4 = false, .ipv6 = false};
+  for (const net::Endpoint& local : transport.locals()) {
+    if (local.transport == net::Transport::udp) can.udp = true;
+    (local.address.ip.is_v4() ? can.ipv4 : can.ipv6) = true;
+  }
+  return can;
+}
+
+}  // namespace causeway::peer
