@@ -30,7 +30,7 @@ namespace causeway::sip {
 enum class FrameKind : std::uint8_t {
   more,     // nothing more in this chunk
   message,  // `bytes` is one whole message
-  ping,     // CRLF CRLF: owes a CRLF
+  ping,     // CRLF CRLF: owes a CRLF. If the two came in two chunks, the first was given as a pong
   pong,     // CRLF: answers our ping (or is stray, and means nothing)
   error,    // `error`; `bytes` is what there is of the message
 };
@@ -38,7 +38,7 @@ enum class FrameKind : std::uint8_t {
 struct Frame {
   FrameKind kind = FrameKind::more;
   std::string_view bytes;
-  ParseError error;  // status 400, or 513 for too large
+  ParseError error;  // status 400, or 413 or 513 for too large
 };
 
 class StreamFramer {
@@ -52,22 +52,25 @@ class StreamFramer {
 
  private:
   enum class Step : std::uint8_t { more, done, error };
-  Frame next_keep_alive();
-  Frame next_message();
+  Frame next_keep_alive(std::string_view bytes);
+  Frame next_message(std::string_view bytes);
   Step find_end(std::string_view bytes);
-  Step read_line(std::string_view bytes);
+  Step end_of_headers(std::size_t at);
   bool read_content_length(std::string_view line);
   Step fail(const char* what, std::size_t offset, std::uint16_t status = 400);
-  void keep(std::string_view bytes);
-  void forget_message();
+  Frame error_frame(std::string_view bytes);
+  void append(std::string_view bytes);
+  Frame give(FrameKind kind, std::string_view bytes, std::size_t size);
 
   std::string_view chunk_;
-  base::Buffer partial_;      // a message that has begun in an earlier chunk
-  base::Buffer given_;        // a frame given out from partial_
-  std::size_t line_at_ = 0;   // how far the message that has begun was understood: a begin of a line
-  std::size_t total_ = 0;     // its whole length, once its headers are complete; else 0
+  base::Buffer partial_;      // a message that has begun in an earlier chunk, and what of chunk_ it got
+  base::Buffer given_;        // the frame last given out, if it was put together from chunks
+  std::size_t joined_ = 0;    // bytes of partial_ that are from earlier chunks
+  std::size_t line_at_ = 0;   // the begin of the first header line that is not yet understood
+  std::size_t scan_at_ = 0;   // how far its end was looked for
+  std::size_t total_ = 0;     // length of the message, once its headers are complete; else 0
   std::int64_t length_ = -1;  // its Content-Length, once seen
-  bool half_ping_ = false;    // the last chunk ended with a CRLF that was given out as a pong
+  bool half_ping_ = false;    // the last chunk ended with a CRLF, which was given out as a pong
   bool failed_ = false;
   ParseError error_;
 };
