@@ -41,7 +41,7 @@ base::Result<int> serve(peer::Config config, identity::Bundle bundle,
                         std::function<void(peer::Peer&)> on_ready) {
   auto loop = base::make_asio_loop();
   // Before the resolver's thread is made, so that it does not take the signals.
-  std::function<void(int)> on_signal = [](int) { std::_Exit(1); };
+  std::function<void(int)> on_signal = [&](int) { loop->stop(); };
   auto signals = base::on_signal(*loop, {SIGINT, SIGTERM, SIGHUP}, [&](int signal) { on_signal(signal); });
   base::Metrics metrics;
   base::Random random;
