@@ -156,23 +156,23 @@ def decode(stamp: float, frame: bytes) -> Optional[Packet]:
 
 # ---------------------------------------------------------------------------- what it means
 
-def _streams(packets: list) -> dict:
+def streams(packets: list) -> dict:
     """TCP data by (source, port, target, port): list of (time, bytes) in order, without repetitions."""
     starts: dict = {}
-    streams: dict = defaultdict(dict)
+    found: dict = defaultdict(dict)
     for packet in packets:
         if packet.protocol != "tcp":
             continue
         if packet.flags & 2:  # SYN
             starts[packet.stream] = (packet.sequence + 1) & 0xffffffff
-            streams.pop(packet.stream, None)
+            found.pop(packet.stream, None)
         if packet.payload:
             start = starts.setdefault(packet.stream, packet.sequence)
             offset = (packet.sequence - start) & 0xffffffff
             if offset < 1 << 31:
-                streams[packet.stream].setdefault(offset, (packet.time, packet.payload))
+                found[packet.stream].setdefault(offset, (packet.time, packet.payload))
     return {stream: [(stamp, piece) for _, (stamp, piece) in sorted(pieces.items())]
-            for stream, pieces in streams.items()}
+            for stream, pieces in found.items()}
 
 
 def messages(packets: list) -> list:
@@ -184,7 +184,7 @@ def messages(packets: list) -> list:
                                 f"{packet.target}:{packet.target_port}", "udp")
             if message:
                 found.append(message)
-    for (source, source_port, target, target_port), pieces in _streams(packets).items():
+    for (source, source_port, target, target_port), pieces in streams(packets).items():
         data = b"".join(piece for _, piece in pieces)
         times, at = [], 0
         for stamp, piece in pieces:

@@ -197,8 +197,8 @@ def build(world: World, domain: str, members: Mapping[str, tuple], users: Mappin
     authority = Authority(domain, STATE / f"authority-{domain}")
     for user, password in users.items():
         authority.add_user(user, password)
-    certificate, key = ca.issue(domain)
     hosts = {name: world.host(name, number) for name, (number, _) in members.items()}
+    certificate, key = ca.issue(domain, [host.address for host in hosts.values()])
     known = [name for name, (_, roles) in members.items() if "proxy" in roles] or list(members)[:1]
     peers = []
     for name, (number, roles) in members.items():

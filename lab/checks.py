@@ -6,6 +6,7 @@ from lab.stage import DOMAIN, Stage, label
 from lab.world import Failure
 
 CROSSING = f"sip:{DOMAIN}"
+TLS_HANDSHAKE = b"\x16\x03"  # a record of handshake data, any version 3
 
 
 def uri_of(value: str) -> str:
@@ -91,20 +92,25 @@ def _names(stage: Stage, message: sip.Message) -> str:
     return f"{label(stage.world.name_of(source))} to {label(stage.world.name_of(target))}"
 
 
-def went_through_links(stage: Stage, packets: list, least: int = 1) -> None:
+def links_are_tls(stage: Stage, packets: list) -> None:
     """Peers exchanged data over TCP, and every such connection speaks TLS from its first byte on."""
     peers = stage.overlay.addresses
-    flows = {p.stream for p in packets if p.protocol == "tcp" and p.payload
-             and p.source in peers and p.target in peers}
-    if len(flows) < least:
+
+    def between_peers(packet) -> bool:
+        return packet.protocol == "tcp" and packet.source in peers and packet.target in peers
+
+    if not any(between_peers(packet) and packet.payload for packet in packets):
         raise Failure("expected data on TLS links between the peers; none was on the wire")
-    for packet in packets:
-        if packet.stream in flows and packet.payload and packet.flags & 2:
-            raise Failure("expected no data in a SYN between peers")
+    whole = capture.streams([packet for packet in stage.capture.packets if between_peers(packet)])
+    for (source, _, target, _), pieces in whole.items():
+        start = b"".join(piece for _, piece in pieces[:2])[:2]
+        if start != TLS_HANDSHAKE:
+            raise Failure(f"expected TLS from {stage.world.name_of(source)} to {stage.world.name_of(target)}; "
+                          f"the connection begins with {start.hex()}")
 
 
 def everywhere(stage: Stage, packets: list, messages: list) -> None:
     """What holds in every scene."""
     no_plain_sip_between_peers(stage, packets)
     no_peer_address_recorded(stage, messages)
-    went_through_links(stage, packets)
+    links_are_tls(stage, packets)

@@ -6,11 +6,11 @@ from typing import Sequence
 
 from lab.world import STATE, Host, Program, World, wait_for
 
-# transport: (NAPTR order, NAPTR service, SRV prefix, port)
+# transport: (NAPTR service, SRV prefix, port)
 SERVICES = {
-    "udp": (10, "SIP+D2U", "_sip._udp", 5060),
-    "tcp": (20, "SIP+D2T", "_sip._tcp", 5060),
-    "tls": (30, "SIPS+D2T", "_sips._tcp", 5061),
+    "udp": ("SIP+D2U", "_sip._udp", 5060),
+    "tcp": ("SIP+D2T", "_sip._tcp", 5060),
+    "tls": ("SIPS+D2T", "_sips._tcp", 5061),
 }
 TTL = 2  # seconds: changes are followed quickly
 
@@ -35,10 +35,13 @@ class Zone:
         return self
 
     def sip(self, targets: Sequence[Target], transports: Sequence[str] = ("udp", "tcp", "tls")) -> "Zone":
-        """NAPTR, SRV and A records of a SIP domain; the first target is sip1.ORIGIN, the next sip2..."""
-        for transport in transports:
-            order, service, prefix, port = SERVICES[transport]
-            self.add(f'@ NAPTR {order} 10 "s" "{service}" "" {prefix}.{self.origin}.')
+        """NAPTR, SRV and A records of a SIP domain, which prefers its transports in the order given.
+
+        The first target is called sip1.ORIGIN, the next sip2.ORIGIN and so on.
+        """
+        for order, transport in enumerate(transports, 1):
+            service, prefix, port = SERVICES[transport]
+            self.add(f'@ NAPTR {order}0 10 "s" "{service}" "" {prefix}.{self.origin}.')
             for number, target in enumerate(targets, 1):
                 self.add(f"{prefix} SRV {target.priority} {target.weight} {target.port or port} sip{number}")
         for number, target in enumerate(targets, 1):

@@ -32,4 +32,4 @@ def test_a_changed_zone_is_served_at_once():
     assert wait_answer(asker, "sip1.example.com", "A") == "198.51.100.10"
     server.replace(Zone("example.com").sip([Target("198.51.100.77")], ["tcp"]))
     assert wait_answer(asker, "sip1.example.com", "A") == "198.51.100.77"
-    assert wait_answer(asker, "example.com", "NAPTR") == '20 10 "s" "SIP+D2T" "" _sip._tcp.example.com.'
+    assert wait_answer(asker, "example.com", "NAPTR") == '10 10 "s" "SIP+D2T" "" _sip._tcp.example.com.'
