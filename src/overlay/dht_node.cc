@@ -18,6 +18,8 @@ using namespace std::chrono_literals;
 
 // The longest sleep of the node: its own housekeeping is every minute or so.
 constexpr base::Duration kLongestSleep = 60s;
+// Good nodes from which on one that is silent is not waited for: more than hold a record.
+constexpr std::size_t kMany = 12;
 
 dht::InfoHash hash_of(const DhtKey& key) { return dht::InfoHash(key.data(), key.size()); }
 
@@ -47,13 +49,22 @@ std::string text_of(const dht::Node& node) {
 // The library's view of our socket. What comes in goes to Dht::periodic, not through this.
 class Socket final : public dht::net::DatagramSocket {
  public:
-  explicit Socket(SealedSocket& socket) : socket_(socket) {
+  // `has_many`: there are enough others that one who is silent need not be waited for.
+  Socket(SealedSocket& socket, const bool& has_many) : socket_(socket), has_many_(has_many) {
     if (auto local = socket.local(true)) bound4_ = sock_addr(*local);
     if (auto local = socket.local(false)) bound6_ = sock_addr(*local);
   }
   int sendTo(const dht::SockAddr& to, const std::uint8_t* data, std::size_t size, bool) override {
     if (!to) return EAFNOSUPPORT;
-    return socket_.send(net::Address::from_sockaddr(*to.get()), {data, size}) ? 0 : EMSGSIZE;
+    switch (socket_.send(net::Address::from_sockaddr(*to.get()), {data, size})) {
+      case SealedSocket::Sent::ok:
+        return 0;
+      case SealedSocket::Sent::silent:
+        return has_many_ ? EHOSTUNREACH : 0;  // the library: node is gone
+      case SealedSocket::Sent::unsendable:
+        break;
+    }
+    return EMSGSIZE;
   }
   bool hasIPv4() const override { return socket_.has_v4(); }
   bool hasIPv6() const override { return socket_.has_v6(); }
@@ -64,6 +75,7 @@ class Socket final : public dht::net::DatagramSocket {
 
  private:
   SealedSocket& socket_;
+  const bool& has_many_;
   dht::SockAddr bound4_, bound6_;
 };
 
@@ -74,7 +86,8 @@ struct DhtNode::Impl {
       : loop(the_loop),
         socket(the_socket),
         hooks(std::move(the_hooks)),
-        dht(std::make_unique<Socket>(socket), library_config(config), std::shared_ptr<dht::Logger>{}),
+        dht(std::make_unique<Socket>(socket, has_many), library_config(config),
+            std::shared_ptr<dht::Logger>{}),
         wake(loop.timers(), [this] { drive(); }) {
     // The library's own limits end in loops without end when they are reached; HeldRecords has ours.
     dht.setStorageLimit(std::size_t{1} << 40);
@@ -152,6 +165,7 @@ struct DhtNode::Impl {
   base::Loop& loop;
   SealedSocket& socket;
   Hooks hooks;
+  bool has_many = false;
   dht::Dht dht;
   base::Timer wake;
   dht::time_point next{};
@@ -232,6 +246,7 @@ DhtNode::Status DhtNode::status() const {
     status.good += stats.good_nodes;
     status.known += stats.getKnownNodes();
   }
+  impl_->has_many = status.good >= kMany;
   return status;
 }
 

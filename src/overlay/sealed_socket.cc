@@ -64,17 +64,19 @@ std::optional<net::Address> SealedSocket::local(bool v4) const {
   return socket ? std::optional(socket->local()) : std::nullopt;
 }
 
-bool SealedSocket::send(const net::Address& to, std::span<const std::uint8_t> plain) {
+SealedSocket::Sent SealedSocket::send(const net::Address& to, std::span<const std::uint8_t> plain) {
   const auto& socket = to.ip.is_v4() ? v4_ : v6_;
   if (!socket || plain.size() + identity::DatagramSealer::kOverhead > limits::kMaxDatagram) {
     ++unsendable_;
-    return false;
+    return Sent::unsendable;
   }
   sealer_.seal(plain, loop_.unix_now(), sealed_);
   socket->send(to, base::Buffer::copy_of(base::as_text(sealed_)));
   ++out_;
-  return true;
+  return silence_.sent(to, plain, loop_.now()) ? Sent::silent : Sent::ok;
 }
+
+void SealedSocket::on_unreachable(const net::Address& to) { silence_.unreachable(to, loop_.now()); }
 
 void SealedSocket::on_datagrams(std::span<net::Datagram> batch) {
   for (const net::Datagram& datagram : batch) {
@@ -89,6 +91,7 @@ void SealedSocket::on_datagrams(std::span<net::Datagram> batch) {
       continue;
     }
     ++in_;
+    silence_.heard(datagram.from, loop_.now());
     if (on_plain_) on_plain_(datagram.from, opened_);
   }
   if (on_batch_end_) on_batch_end_();

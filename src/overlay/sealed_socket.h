@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "identity/sealing.h"
 #include "net/network.h"
+#include "overlay/silence.h"
 
 namespace causeway::overlay {
 
@@ -28,8 +29,12 @@ class SealedSocket final : private net::UdpHandler {
   // At most one address of each family.
   base::Status open(net::Network& network, std::span<const net::Address> addresses);
   void set_handlers(OnPlain on_plain, OnBatchEnd on_batch_end);
-  // False if there is no socket of that family or the datagram is too long.
-  bool send(const net::Address& to, std::span<const std::uint8_t> plain);
+  enum class Sent {
+    ok,
+    silent,      // sent, but whoever was there has fallen silent (silence.h)
+    unsendable,  // no socket of that family, or too long
+  };
+  Sent send(const net::Address& to, std::span<const std::uint8_t> plain);
   // Nothing is received or sent any more.
   void close();
 
@@ -39,10 +44,12 @@ class SealedSocket final : private net::UdpHandler {
 
  private:
   void on_datagrams(std::span<net::Datagram> batch) override;
+  void on_unreachable(const net::Address& to) override;
   void refuse(const net::Datagram& datagram, identity::DatagramSealer::Opened why);
 
   base::Loop& loop_;
   identity::DatagramSealer sealer_;
+  Silence silence_;
   OnPlain on_plain_;
   OnBatchEnd on_batch_end_;
   base::Bytes opened_, sealed_;

@@ -1,0 +1,121 @@
+// The overlay at the size of a real domain, on the simulated network.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include <time.h>
+
+#include <gtest/gtest.h>
+
+#include "overlay/test_world.h"
+
+namespace causeway::overlay {
+namespace {
+
+using namespace std::chrono_literals;
+
+double cpu_seconds() {
+  timespec t;
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
+
+struct Lookups {
+  int asked = 0, found = 0;
+  std::vector<base::Duration> times;
+
+  base::Duration percentile(int p) {
+    std::sort(times.begin(), times.end());
+    return times.empty() ? 0ms : times[times.size() * static_cast<std::size_t>(p) / 100];
+  }
+};
+
+// Every user is looked for from `from_each` peers drawn at random.
+Lookups look_for_all(TestWorld& world, const std::vector<std::string>& uris,
+                     const std::vector<TestPeer*>& askers, int from_each) {
+  Lookups result;
+  int open = 0;
+  for (const std::string& uri : uris)
+    for (int i = 0; i < from_each; ++i) {
+      TestPeer* asker = askers[world.random.below(askers.size())];
+      base::Instant start = world.loop.now();
+      ++result.asked;
+      ++open;
+      auto found = std::make_shared<bool>();
+      asker->overlay->get(
+          uri, 2s, [found](const Record&) { return !(*found = true); },
+          [&result, &open, &world, start, found](const auto&) {
+            --open;
+            if (*found) ++result.found, result.times.push_back(world.loop.now() - start);
+          });
+      world.run_for(5ms);
+    }
+  world.loop.run_until([&] { return open == 0; }, 5s);
+  EXPECT_EQ(open, 0);
+  return result;
+}
+
+TEST(Scale, TwoHundredPeersFindFiveHundredUsersAlsoAfterAFifthOfThemVanished) {
+  constexpr int kPeers = kSlowness > 1 ? 60 : 200, kUsers = kSlowness > 1 ? 150 : 500;
+  double started = cpu_seconds();
+  TestWorld world;
+  world.defaults.refused_types = 0;  // 65,536 each would be 2 GB; see hostile_test.cc
+  for (int i = 0; i < kPeers; ++i) {
+    world.join();
+    world.run_for(20ms);
+  }
+  world.run_for(10s);
+  double joined = cpu_seconds();
+  for (auto& peer : world.peers) ASSERT_TRUE(peer->overlay->health().connected);
+
+  std::vector<std::string> uris;
+  for (int i = 0; i < kUsers; ++i) {
+    TestPeer& home = *world.peers[world.random.below(world.peers.size())];
+    Record record = world.user(home, "user" + std::to_string(i));
+    uris.push_back(record.uri);
+    home.overlay->put(record);
+    world.run_for(5ms);
+  }
+  world.run_for(2s);
+  double put = cpu_seconds();
+
+  std::vector<TestPeer*> all;
+  for (auto& peer : world.peers) all.push_back(peer.get());
+  Lookups before = look_for_all(world, uris, all, 3);
+  double looked = cpu_seconds();
+  EXPECT_EQ(before.found, before.asked);
+  EXPECT_LT(before.percentile(95), 300ms);
+
+  // The first one, whom everybody asked when joining, is among those that vanish.
+  std::vector<TestPeer*> alive(all.begin() + kPeers / 5, all.end());
+  for (int i = 0; i < kPeers / 5; ++i) world.network.kill(world.peers[static_cast<std::size_t>(i)]->ip);
+  Lookups after = look_for_all(world, uris, alive, 3);
+  EXPECT_EQ(after.found, after.asked);
+
+  std::uint64_t refused = 0, ignored = 0, unsendable = 0;
+  std::size_t held = 0;
+  for (auto& peer : world.peers) {
+    ignored += peer->metrics.value("overlay_read_ignored_total");
+    refused += peer->metrics.value("overlay_store_refused_total{reason=\"invalid\"}");
+    unsendable += peer->metrics.value("overlay_datagrams_dropped_total{reason=\"unsendable\"}");
+    held += peer->overlay->health().stored_records;
+  }
+  EXPECT_EQ(refused, 0u);
+  EXPECT_EQ(ignored, 0u);
+  EXPECT_EQ(unsendable, 0u);
+  std::printf(
+      "%d peers, %d users: found %d of %d, p50 %lld ms, p95 %lld ms; after a fifth vanished %d of %d, "
+      "p50 %lld ms, p95 %lld ms, longest %lld ms\n",
+      kPeers, kUsers, before.found, before.asked, static_cast<long long>(before.percentile(50).count()),
+      static_cast<long long>(before.percentile(95).count()), after.found, after.asked,
+      static_cast<long long>(after.percentile(50).count()),
+      static_cast<long long>(after.percentile(95).count()),
+      static_cast<long long>(after.times.empty() ? 0 : after.times.back().count()));
+  std::printf(
+      "copies held of each record: %.1f; CPU seconds: join %.1f, put %.1f, get %.1f, get after %.1f\n",
+      static_cast<double>(held) / kUsers, joined - started, put - joined, looked - put,
+      cpu_seconds() - looked);
+}
+
+}  // namespace
+}  // namespace causeway::overlay
