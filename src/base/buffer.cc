@@ -26,7 +26,7 @@ constexpr std::uint32_t kOwnBlock = kClassSizes.size();  // larger than any clas
 // What a thread keeps of each class at most. Enough for the datagrams of some turns under full load
 // (the pool is for those); what a burst took beyond that goes back to the heap, so that an idle peer
 // stays small.
-constexpr std::size_t kKeptBytesPerClass = std::size_t{1} << 20;
+[[maybe_unused]] constexpr std::size_t kKeptBytesPerClass = std::size_t{1} << 20;
 
 struct FreeBlock {
   FreeBlock* next;

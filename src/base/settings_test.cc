@@ -111,6 +111,8 @@ TEST_F(Settings, WhatIsNotTomlIsSaidSo) {
   EXPECT_TRUE(error("domain = example.org").contains("expected TOML")) << error("domain = example.org");
   EXPECT_NE(error("domain = \"a\"\ndomain = \"b\""), "");
   EXPECT_NE(error("domain = \"\xff\""), "");
+  EXPECT_NE(error("dom\xc3\xa4ne = 5"), "");
+  EXPECT_NE(error("[&"), "");
 }
 
 TEST_F(Settings, FilesAreReadAndTheirAbsenceExplained) {
