@@ -38,9 +38,10 @@ NetworkMetrics::NetworkMetrics(base::Metrics& m)
       sent_after_close(m.counter("net_stream_sent_after_close_total",
                                  "messages dropped because their stream had ended")) {}
 
-NetworkCore::NetworkCore(base::Loop& l, base::Metrics& m)
+NetworkCore::NetworkCore(base::Loop& l, base::Metrics& m, std::size_t most)
     : loop(l),
       metrics(m),
+      most_accepted(most),
       udp_batch(std::make_unique<UdpBatch>()),
       read_buffer(limits::kMaxDatagram),
       write_buffer(limits::kMaxWrite) {

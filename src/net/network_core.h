@@ -59,13 +59,14 @@ class Flushable {
 
 class NetworkCore {
  public:
-  NetworkCore(base::Loop& l, base::Metrics& m);
+  NetworkCore(base::Loop& l, base::Metrics& m, std::size_t most);
   ~NetworkCore();
   NetworkCore(const NetworkCore&) = delete;
   NetworkCore& operator=(const NetworkCore&) = delete;
 
   base::Loop& loop;
   NetworkMetrics metrics;
+  const std::size_t most_accepted;      // connections that one listener keeps
   std::unique_ptr<UdpBatch> udp_batch;  // the slots that datagrams are received into
   std::vector<char> read_buffer;        // a chunk of a stream, until its handler returns
   std::vector<char> write_buffer;       // small messages gathered into one TLS record

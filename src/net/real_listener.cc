@@ -82,7 +82,7 @@ bool RealListener::accept_one() {
   }
   out_of_descriptors_ = false;
   ++core_.metrics.accepted;
-  if (all_->size() >= limits::kMaxAccepted) {
+  if (all_->size() >= core_.most_accepted) {
     const bool* const gone = gone_;
     all_->front()->make_room();
     if (*gone) return false;
@@ -102,17 +102,20 @@ bool RealListener::accept_one() {
 // No descriptor left: without one, the waiting connection could not even be refused, and the loop
 // would be told of it for ever. So there is a spare one.
 bool RealListener::turn_away() {
+  reserve_.close();
+  Descriptor refused(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  const bool nobody_waits = !refused && errno == EAGAIN;  // the kernel looks for a descriptor first
+  const bool turned_away = static_cast<bool>(refused);
+  refused.close();
+  reserve_ = spare_descriptor();
+  if (nobody_waits) return false;
+
   ++core_.metrics.accept_failed;
   if (!std::exchange(out_of_descriptors_, true))
     base::log::warn(
         "net", "{}: out of file descriptors, new connections are turned away; raise the limit (ulimit -n)",
         local_.text());
-  reserve_.close();
-  Descriptor refused(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  const bool was_there = static_cast<bool>(refused);
-  refused.close();
-  reserve_ = spare_descriptor();
-  if (was_there && reserve_) return true;
+  if (turned_away && reserve_) return true;
   pause_.start(limits::kAcceptPause);
   return false;
 }

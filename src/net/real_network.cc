@@ -16,7 +16,8 @@ namespace {
 
 class RealNetwork final : public Network {
  public:
-  RealNetwork(base::Loop& loop, base::Metrics& metrics) : core_(loop, metrics) {
+  RealNetwork(base::Loop& loop, base::Metrics& metrics, std::size_t most_accepted)
+      : core_(loop, metrics, most_accepted) {
     std::signal(SIGPIPE, SIG_IGN);
   }
 
@@ -50,8 +51,9 @@ class RealNetwork final : public Network {
 
 }  // namespace
 
-std::unique_ptr<Network> make_real_network(base::Loop& loop, base::Metrics& metrics) {
-  return std::make_unique<RealNetwork>(loop, metrics);
+std::unique_ptr<Network> make_real_network(base::Loop& loop, base::Metrics& metrics,
+                                           std::size_t most_accepted) {
+  return std::make_unique<RealNetwork>(loop, metrics, most_accepted);
 }
 
 }  // namespace causeway::net

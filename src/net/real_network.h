@@ -9,10 +9,13 @@
 
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "net/limits.h"
 #include "net/network.h"
 
 namespace causeway::net {
 
-std::unique_ptr<Network> make_real_network(base::Loop& loop, base::Metrics& metrics);
+// `most_accepted`: connections that one listener keeps at a time.
+std::unique_ptr<Network> make_real_network(base::Loop& loop, base::Metrics& metrics,
+                                           std::size_t most_accepted = limits::kMaxAccepted);
 
 }  // namespace causeway::net

@@ -369,7 +369,7 @@ TEST_F(SimStreams, LeavingAtAnyMomentIsClean) {
   loop.run();  // nothing is left that could ever happen
 }
 
-// 200 peers that gossip: 300,000 datagrams in virtual minutes, real seconds at most.
+// 200 peers that gossip: 100,000 datagrams.
 TEST(SimScale, ManyHostsAreCheap) {
   base::SimLoop loop;
   base::Random random(3);
@@ -382,7 +382,7 @@ TEST(SimScale, ManyHostsAreCheap) {
     }
     std::unique_ptr<Network> network;
     std::unique_ptr<UdpSocket> socket;
-    int left = 1500;
+    int left = 500;
   };
   std::vector<Peer> peers(200);
   for (std::uint32_t i = 0; i < peers.size(); ++i) {
@@ -395,8 +395,8 @@ TEST(SimScale, ManyHostsAreCheap) {
       peers[i].socket->send(peers[(i + k * k) % peers.size()].socket->local(), bytes(std::string(400, 'x')));
   loop.run_for(600s);
   const double seconds = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
-  EXPECT_GT(world.totals().datagrams, 280'000u);
-  EXPECT_LT(seconds, 10);  // of this process; about 1 without optimisation
+  EXPECT_GT(world.totals().datagrams, 95'000u);
+  EXPECT_LT(seconds, 5);  // of this process; about 0.4 without optimisation
 }
 
 }  // namespace

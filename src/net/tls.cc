@@ -104,6 +104,18 @@ int choose_alpn(SSL*, const unsigned char** out, unsigned char* out_length, cons
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+// A client that names no protocol at all never gets to choose_alpn: it is turned away before it has
+// cost a signature.
+int require_alpn(SSL* ssl, int* alert, void*) {
+  const unsigned char* extension = nullptr;
+  std::size_t length = 0;
+  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &extension,
+                                &length) == 1)
+    return SSL_CLIENT_HELLO_SUCCESS;
+  *alert = SSL_AD_NO_APPLICATION_PROTOCOL;
+  return SSL_CLIENT_HELLO_ERROR;
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<TlsContext>> TlsContext::public_server(const Identity& self) {
@@ -149,6 +161,7 @@ base::Result<std::unique_ptr<TlsContext>> TlsContext::member(const Identity& sel
     SSL_CTX_set_alpn_protos(c, reinterpret_cast<const unsigned char*>(wire.data()),
                             static_cast<unsigned>(wire.size()));
     SSL_CTX_set_alpn_select_cb(c, &choose_alpn, context.get());
+    SSL_CTX_set_client_hello_cb(c, &require_alpn, nullptr);
   }
   return context;
 }

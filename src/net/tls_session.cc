@@ -179,8 +179,11 @@ IoResult TlsSession::judge(int result) {
 }
 
 std::string TlsSession::explain_failure() const {
-  const unsigned long code = ERR_peek_error();
-  const std::string reason = take_tls_error();
+  // The first error may be some library's below, as that of a signature that is wrong.
+  const unsigned long code = ERR_peek_last_error();
+  const char* text = ERR_reason_error_string(code);
+  const std::string reason = text ? text : "no reason was given";
+  ERR_clear_error();
   if (ERR_GET_LIB(code) == ERR_LIB_SSL) switch (ERR_GET_REASON(code)) {
       case SSL_R_CERTIFICATE_VERIFY_FAILED:
         return fmt::format("its certificate is not acceptable: {}; check the CA, the dates and both clocks",
@@ -201,6 +204,8 @@ std::string TlsSession::explain_failure() const {
         return "it requires a certificate of this side";
       case SSL_R_NO_APPLICATION_PROTOCOL:
       case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL:
+        if (context_.alpn().empty())
+          return "it requires an application protocol (ALPN), and this side names none";
         return fmt::format("it does not speak the application protocol '{}'", context_.alpn());
       case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
       case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
