@@ -1,5 +1,7 @@
 #include "sip/complete_via.h"
 
+#include <arpa/inet.h>
+
 #include <charconv>
 #include <cstring>
 
@@ -48,6 +50,19 @@ void for_each_param(std::string_view params, F&& f) {
     if (i > from) f(params.substr(from, i - from));
     from = i;
   }
+}
+
+// Numeric, without brackets (RFC 3261 25.1: received). Not by Ip::text(): its string may be on the heap.
+char* write_ip(const net::Ip& ip, char* to) {
+  if (ip.is_v4()) {
+    for (int i = 0; i < 4; ++i) {
+      if (i) *to++ = '.';
+      to = std::to_chars(to, to + 3, ip.bytes()[static_cast<std::size_t>(i)]).ptr;
+    }
+    return to;
+  }
+  inet_ntop(AF_INET6, ip.bytes().data(), to, INET6_ADDRSTRLEN);
+  return to + std::strlen(to);
 }
 
 bool is_param(std::string_view param, std::string_view name) {
@@ -99,7 +114,7 @@ std::string_view complete_via(std::string_view message, const Via& via, const ne
     if (!is_param(param, "received") && !is_param(param, "rport")) put(param);
   });
   put(";received=");
-  put(source.ip.text());
+  to = write_ip(source.ip, to);
   if (via.has_rport) {
     put(";rport=");
     to = std::to_chars(to, to + 5, source.port).ptr;

@@ -54,6 +54,8 @@ Connections::Connections(base::Loop& loop, net::Network& network, base::Metrics&
     : loop_(loop),
       network_(network),
       user_(user),
+      // A flow that a binding has kept over a restart must not name a new connection.
+      last_number_(static_cast<std::uint64_t>(loop.unix_now()) << 16),
       self_(std::make_shared<Connections*>(this)),
       opened_(metrics.counter("sip_connections_opened_total", "streams opened by us")),
       accepted_(metrics.counter("sip_connections_accepted_total", "streams accepted")),

@@ -79,7 +79,7 @@ class Connections final : public Connection::Owner {
   Contexts contexts_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> by_number_;
   Keys by_key_;
-  std::uint64_t last_number_ = 0;
+  std::uint64_t last_number_;
 
   // Closed connections: their users are told, and they are destroyed, in the next turn.
   struct Dead {

@@ -90,9 +90,11 @@ bool LocalNames::is_local(std::string_view host, std::uint16_t port) {
     const std::uint16_t asked = port ? port : default_port(local.transport);
     if (!local.host.empty() && asked == local.port && same_text(host, local.host)) return true;
     if (!ip || asked != local.address.port) continue;
-    if (*ip == local.address.ip) return true;
-    if (local.address.ip.is_unspecified() && ip->is_v4() == local.address.ip.is_v4() && is_own_ip(*ip))
+    if (!local.address.ip.is_unspecified()) {
+      if (*ip == local.address.ip) return true;
+    } else if (ip->is_v4() == local.address.ip.is_v4() && is_own_ip(*ip)) {
       return true;
+    }
   }
   for (const std::string& name : names_)
     if (same_text(host, name)) return true;

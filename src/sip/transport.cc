@@ -151,7 +151,8 @@ base::Status TransportLayer::Impl::open_udp(const TransportConfig::Local& local)
   auto socket = network_.open_udp(local.address, *port);
   if (!socket) return std::unexpected(socket.error());
   port->socket = std::move(*socket);
-  auto number = names_.add(net::Transport::udp, port->socket->local(), local.advertised);
+  auto number =
+      names_.add(net::Transport::udp, {local.address.ip, port->socket->local().port}, local.advertised);
   if (!number) return std::unexpected(number.error());
   port->local = *number;
   udp.push_back(std::move(port));
@@ -166,7 +167,7 @@ base::Status TransportLayer::Impl::listen(const net::Address& address, const std
         connections_.accept(std::move(stream), transport, member);
       });
   if (!listener) return std::unexpected(listener.error());
-  auto number = names_.add(transport, (*listener)->local(), advertised);
+  auto number = names_.add(transport, {address.ip, (*listener)->local().port}, advertised);
   if (!number) return std::unexpected(number.error());
   streams.push_back({transport, member, *number, std::move(*listener)});
   return {};
