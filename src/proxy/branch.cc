@@ -1,0 +1,260 @@
+// Branches: one target each, tried place after place.
+#include "proxy/response_context.h"
+#include "proxy/targets.h"
+#include "sip/rewrite.h"
+
+namespace causeway::proxy {
+
+Branch::Branch() : Node(Kind::branch), timer(&ResponseContexts::on_timer) { timer.branch = this; }
+
+void Branch::reset() {
+  timer.stop();
+  ++generation;
+  context = nullptr;
+  next = nullptr;
+  client = nullptr;
+  state = State::waiting;
+  how = How::binding;
+  accepted = timed_out = searched_again = exhausted = flow_target = in_route = keep_uri = false;
+  searches = 0;
+  q = 1000;
+  breadth = 1;
+  instance = 0;
+  flows_tried = 0;
+  home = {};
+  uri.clear();
+  flow_user.clear();
+  source = {};
+  link.reset();
+  hops.clear();
+  next_hop = 0;
+  trying_peer.reset();
+}
+
+Branch& ResponseContexts::add(ResponseContext& context, Branch::How how, std::uint16_t q) {
+  Branch& branch = branches_.take();
+  branch.context = &context;
+  branch.how = how;
+  branch.q = q;
+  Branch** place = &context.branches;
+  while (*place) place = &(*place)->next;
+  *place = &branch;
+  ++context.branch_count;
+  return branch;
+}
+
+// The targets of the highest q that is left, in parallel, as far as Max-Breadth reaches (RFC 5393 5.3.3);
+// the others wait for these.
+void ResponseContexts::start_group(ResponseContext& context) {
+  int q = -1, count = 0;
+  for (Branch* b = context.branches; b; b = b->next) {
+    if (b->state != Branch::State::waiting) continue;
+    if (b->q > q) count = 0;
+    q = std::max<int>(q, b->q);
+    if (b->q == q) ++count;
+  }
+  const int most = std::min(count, context.breadth);
+  int started = 0;
+  for (Branch* b = context.branches; b && started < most; b = b->next) {
+    if (b->state != Branch::State::waiting || b->q != q) continue;
+    b->breadth = context.breadth / most + (started < context.breadth % most ? 1 : 0);
+    ++started;
+    start(*b);
+    if (context.server == nullptr) return;  // an ACK has one target
+  }
+}
+
+void ResponseContexts::start(Branch& branch) {
+  branch.state = Branch::State::searching;
+  targets_->find_places(branch);
+  if (branch.state == Branch::State::searching) wait(*branch.context);
+}
+
+void ResponseContexts::resolved(Branch& branch) {
+  if (branch.state == Branch::State::searching) advance(branch);
+}
+
+// Lookups may answer at once, from inside: only the outermost call concludes anything.
+void ResponseContexts::advance(Branch& branch) {
+  ResponseContext& context = *branch.context;
+  const bool outer = std::exchange(context.going, true);
+  try_next(branch);
+  context.going = outer;
+  settle(context);
+}
+
+void ResponseContexts::fail(Branch& branch, int status, std::string_view reason) {
+  if (branch.state == Branch::State::done) return;
+  branch.context->best.consider_local(status, reason);
+  finish(branch);
+  settle(*branch.context);
+}
+
+// The flow to the next place, if there is one that can be sent to.
+std::optional<sip::Flow> ResponseContexts::next_flow(Branch& branch) {
+  auto& transport = core_.parts.transport;
+  branch.trying_peer.reset();
+  if (branch.link) {
+    const sip::Flow flow = *branch.link;
+    branch.link.reset();
+    if (transport.alive(flow)) return flow;
+  }
+  while (branch.next_hop < branch.hops.size()) {
+    const Hop& hop = branch.hops[branch.next_hop++];
+    if (auto flow = transport.flow_to(hop.target)) {
+      branch.trying_peer = hop.peer;
+      return flow;
+    }
+  }
+  while (branch.how == Branch::How::binding && branch.hops.empty()) {
+    auto [flow, more] = targets_->next_phone_flow(branch);
+    if (!more) break;
+    if (flow) return flow;
+  }
+  return std::nullopt;
+}
+
+// Sends to the next place, or looks for others, or gives the branch up.
+void ResponseContexts::try_next(Branch& branch) {
+  ResponseContext& context = *branch.context;
+  if (context.cancelled || context.answered) return finish(branch);
+  while (auto flow = next_flow(branch)) {
+    const bool sent = context.server ? transmit(branch, *flow) : transmit_ack(branch, *flow);
+    if (sent) return;
+    if (branch.state == Branch::State::done) return;
+  }
+  branch.state = Branch::State::searching;
+  if (targets_->find_again(branch)) {
+    if (branch.state == Branch::State::searching) wait(context);
+    return;
+  }
+  conclude(branch);
+  finish(branch);
+}
+
+// All places of a branch were tried in vain: what its sender is told if no other branch does better.
+void ResponseContexts::conclude(Branch& branch) {
+  auto& best = branch.context->best;
+  if (branch.timed_out) return best.consider_local(408, sip::reason_phrase(408));
+  switch (branch.how) {
+    case Branch::How::via_proxy:
+      return best.consider_local(503, "No proxy peer can be reached");
+    case Branch::How::outside:
+      // To another peer 503: it may try a better connected proxy peer. To others 500 (16.7 step 6).
+      return best.consider_local(branch.context->plan.from_member ? 503 : 500,
+                                 "No server of that domain can be reached");
+    case Branch::How::binding:
+    case Branch::How::member:
+    case Branch::How::source:
+      return best.consider_local(480, "That phone cannot be reached");
+  }
+}
+
+base::Buffer ResponseContexts::build(Branch& branch, const sip::Flow& flow, std::string_view via_branch) {
+  ResponseContext& context = *branch.context;
+  Leg leg;
+  leg.breadth = branch.breadth;
+  leg.uri = branch.uri;
+  leg.to_outside = branch.how == Branch::How::outside;
+  if (branch.to_phone() && branch.in_route) leg.pop = 1;
+  if (branch.how == Branch::How::binding) {
+    const auto* binding = targets_->binding_of(branch);
+    if (!binding) return {};
+    if (!branch.keep_uri) leg.uri = binding->contact;
+    leg.callee_token = binding->token;
+    if (!binding->path.empty()) leg.path = &binding->path;
+  } else if (branch.how == Branch::How::source) {
+    leg.callee_flow = branch.flow_user;
+  }
+  if (context.registration) leg.contact = context.registration->new_contact;
+  sip::Message room;
+  return splice_request(context.message(room), context.plan, leg, core_, flow, via_branch);
+}
+
+bool ResponseContexts::transmit(Branch& branch, const sip::Flow& flow) {
+  ResponseContext& context = *branch.context;
+  auto& transactions = core_.parts.transactions;
+  auto& client = transactions.open_client(context.method, {}, flow, *this, context.plan.loop_hash);
+  auto bytes = build(branch, flow, client.branch());
+  if (!bytes) {
+    ++core_.metrics.unsent;
+    transactions.discard(client);
+    context.best.consider_local(500, "Too many header fields to change");
+    finish(branch);
+    return false;
+  }
+  ++core_.metrics.forwarded;
+  keep(context);
+  client.context = static_cast<Node*>(&branch);
+  branch.client = &client;
+  branch.state = Branch::State::trying;
+  arm(branch);
+  transactions.start(client, std::move(bytes));
+  return true;
+}
+
+// 16.11: no transaction, no response; the branch only has to differ from that of the INVITE.
+bool ResponseContexts::transmit_ack(Branch& branch, const sip::Flow& flow) {
+  const auto& client =
+      core_.parts.transactions.open_client(sip::Method::ack, {}, flow, *this, branch.context->plan.loop_hash);
+  auto bytes = build(branch, flow, client.branch());
+  core_.parts.transactions.discard(const_cast<sip::ClientTransaction&>(client));
+  if (bytes) {
+    ++core_.metrics.acks;
+    core_.parts.transport.send(flow, std::move(bytes));
+  } else {
+    ++core_.metrics.acks_dropped;
+  }
+  branch.context->answered = true;
+  finish(branch);
+  return true;
+}
+
+void ResponseContexts::arm(Branch& branch) {
+  const bool more = branch.next_hop < branch.hops.size();
+  if (!more && branch.context->method != sip::Method::invite) return branch.timer.stop();
+  core_.parts.loop.timers().start(branch.timer, more ? kHopPatience : sip::limits::kTimerC);
+}
+
+void ResponseContexts::on_timer(base::TimerNode& node) {
+  Branch& branch = *static_cast<Branch::BranchTimer&>(node).branch;
+  branch.context->owner->out_of_patience(branch);
+}
+
+void ResponseContexts::out_of_patience(Branch& branch) {
+  ResponseContext& context = *branch.context;
+  if (branch.state != Branch::State::trying) return;
+  if (!branch.client->has_provisional() && branch.next_hop < branch.hops.size()) {
+    ++core_.metrics.failovers;
+    if (branch.trying_peer) core_.parts.directory.failed(*branch.trying_peer);
+    Branch& beside = add(context, branch.how, branch.q);
+    take_over(beside, branch);
+    arm(branch);
+    beside.state = Branch::State::searching;
+    return resolved(beside);
+  }
+  // 16.8. Without a provisional response Timer B has ended the transaction long ago.
+  ++core_.metrics.timer_c;
+  core_.parts.transactions.cancel(*branch.client);
+}
+
+// The places that are left, to a branch beside.
+void ResponseContexts::take_over(Branch& to, Branch& from) {
+  to.flow_target = from.flow_target;
+  to.in_route = from.in_route;
+  to.keep_uri = from.keep_uri;
+  to.breadth = from.breadth;
+  to.instance = from.instance;
+  to.flows_tried = from.flows_tried;
+  to.home = from.home;
+  to.uri = from.uri;
+  to.flow_user = from.flow_user;
+  to.source = from.source;
+  to.searched_again = from.searched_again;
+  to.searches = from.searches;
+  to.hops.swap(from.hops);
+  std::swap(to.next_hop, from.next_hop);
+  from.exhausted = true;  // the other one goes on looking
+}
+
+}  // namespace causeway::proxy

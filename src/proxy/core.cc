@@ -1,0 +1,47 @@
+#include "proxy/core.h"
+
+#include "sip/rewrite.h"
+
+namespace causeway::proxy {
+
+ProxyMetrics::ProxyMetrics(base::Metrics& m)
+    : requests(m.counter("proxy_requests_total", "requests that came to the proxy, ACKs included")),
+      forwarded(m.counter("proxy_forwarded_total", "requests sent on with a client transaction")),
+      acks(m.counter("proxy_acks_total", "ACKs to 2xx sent on")),
+      refused(m.counter("proxy_refused_total", "requests answered with an error by this peer")),
+      challenged(m.counter("proxy_challenged_total", "requests answered 407")),
+      not_a_relay(m.counter("proxy_refused_total{reason=\"relay\"}",
+                            "requests of outsiders for other domains, refused")),
+      forged(m.counter("proxy_refused_total{reason=\"identity\"}",
+                       "requests under a name that the sender has not proved, refused")),
+      looped(m.counter("proxy_refused_total{reason=\"loop\"}", "requests that had looped, refused")),
+      failovers(m.counter("proxy_failovers_total", "next places tried after one had failed")),
+      found_again(m.counter("proxy_found_again_total",
+                            "phones found at another peer after theirs could not be reached")),
+      timer_c(m.counter("proxy_timer_c_total", "INVITEs that rang too long, cancelled")),
+      acks_dropped(m.counter("proxy_acks_dropped_total", "ACKs that could not be sent on")),
+      strays(m.counter("proxy_stray_responses_total", "responses to nothing sent by us, dropped")),
+      unsent(m.counter("proxy_unsent_total", "requests that could not be rewritten")),
+      public_registrations(m.counter("proxy_public_registrations_total",
+                                     "registrations with other domains that were accepted there")) {}
+
+Core::Core(ProxyConfig c, ProxyParts p)
+    : config(std::move(c)),
+      parts(p),
+      names(config.domain, config.peer, parts.transport),
+      metrics(parts.metrics),
+      publics(config.domain),
+      seed(parts.random.u64()) {}
+
+void Core::answer(sip::ServerTransaction* transaction, const sip::Message& request, int status,
+                  std::string_view reason, std::span<const sip::ExtraHeader> extra) {
+  if (status >= 300) ++metrics.refused;
+  if (!transaction) {
+    ++metrics.acks_dropped;
+    return;
+  }
+  const auto tag = status == 100 ? std::string() : parts.random.token(10);
+  parts.transactions.respond(*transaction, status, sip::make_response(request, status, reason, tag, extra));
+}
+
+}  // namespace causeway::proxy

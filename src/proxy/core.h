@@ -1,0 +1,47 @@
+// What all parts of the proxy share: its configuration, what it works with, its counters.
+#pragma once
+
+#include "proxy/overlay_uri.h"
+#include "proxy/proxy.h"
+#include "proxy/public_registration.h"
+
+namespace causeway::proxy {
+
+struct ProxyMetrics {
+  explicit ProxyMetrics(base::Metrics& m);
+  base::Counter& requests;     // that came to the proxy
+  base::Counter& forwarded;    // client transactions begun
+  base::Counter& acks;         // ACKs sent on
+  base::Counter& refused;      // answered with an error by this peer
+  base::Counter& challenged;   // 407
+  base::Counter& not_a_relay;  // 403, other host asked by an outsider
+  base::Counter& forged;       // 403, From or P-Asserted-Identity of D without proof
+  base::Counter& looped;       // 482
+  base::Counter& failovers;    // next place tried after a failure
+  base::Counter& found_again;  // a phone whose peer was gone, found at another
+  base::Counter& timer_c;      // branches ended by Timer C
+  base::Counter& acks_dropped;
+  base::Counter& strays;  // responses to nothing we sent
+  base::Counter& unsent;  // requests that could not be rewritten
+  base::Counter& public_registrations;
+};
+
+struct Core {
+  Core(ProxyConfig c, ProxyParts p);
+
+  const registrar::Bindings* bindings() const {
+    return parts.registrar ? &parts.registrar->bindings() : nullptr;
+  }
+  // Answers, unless it is an ACK (then `transaction` is null).
+  void answer(sip::ServerTransaction* transaction, const sip::Message& request, int status,
+              std::string_view reason, std::span<const sip::ExtraHeader> extra = {});
+
+  ProxyConfig config;
+  ProxyParts parts;
+  OverlayNames names;
+  ProxyMetrics metrics;
+  PublicRegistrations publics;
+  std::uint64_t seed;  // of loop hashes
+};
+
+}  // namespace causeway::proxy

@@ -1,0 +1,54 @@
+// The request as it leaves (RFC 3261 16.6 steps 2 to 8): the bytes that came, with a few splices.
+//
+//   Plan  what is the same for all branches of a request
+//   Leg   what is this branch's own
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/buffer.h"
+#include "proxy/core.h"
+
+namespace causeway::proxy {
+
+struct Plan {
+  int pop = 0;            // own Route values at the top
+  int max_forwards = -1;  // as it came
+  std::uint32_t loop_hash = 0;
+  bool record_route = false;
+  bool from_outside = false;  // it crosses the boundary inward here
+  bool from_member = false;   // its identity headers are to be believed
+  bool secure = false;        // SIPS
+  std::string caller_flow;    // the caller's phone is here: "_P.TOKEN"
+
+  void reset() {
+    Plan fresh;
+    fresh.caller_flow = std::move(caller_flow);  // keeps its room
+    fresh.caller_flow.clear();
+    *this = std::move(fresh);
+  }
+};
+
+struct Leg {
+  std::string_view uri;           // new Request-URI; empty: unchanged
+  int pop = 0;                    // Route values beyond the plan's to take out
+  std::string_view callee_token;  // it goes down to a phone: the token of its binding
+  std::string_view callee_flow;   // ... or, without a binding, the flow URI's user part as it came
+  const std::vector<std::string>* path = nullptr;  // RFC 3327, topmost first
+  bool to_outside = false;                         // it crosses the boundary outward here
+  int breadth = 0;                                 // this branch's share (RFC 5393)
+  std::string_view contact;                        // Contact of a public registration; empty: unchanged
+};
+
+// Empty buffer: it cannot be done (too many headers that are ours to change).
+base::Buffer splice_request(const sip::Message& request, const Plan& plan, const Leg& leg, const Core& core,
+                            const sip::Flow& flow, std::string_view branch);
+
+// The response as it goes back: our Via taken out. `status` may differ from what came (503 as 500).
+base::Buffer splice_response(const sip::Message& response, int status, const PublicRegister* registration,
+                             const Core& core);
+
+}  // namespace causeway::proxy

@@ -1,0 +1,212 @@
+#include "proxy/proxy.h"
+
+#include "proxy/core.h"
+#include "proxy/record_route.h"
+#include "proxy/response_context.h"
+#include "proxy/route.h"
+#include "proxy/sender.h"
+#include "proxy/targets.h"
+#include "sip/headers.h"
+#include "sip/rewrite.h"
+
+namespace causeway::proxy {
+namespace {
+
+using sip::ExtraHeader;
+using sip::HeaderName;
+using sip::Message;
+using sip::Method;
+
+constexpr std::string_view kAllow =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, MESSAGE, SUBSCRIBE, NOTIFY, "
+    "PUBLISH";
+
+}  // namespace
+
+class Proxy::Impl {
+ public:
+  Impl(ProxyConfig config, ProxyParts parts)
+      : core_(std::move(config), parts), contexts_(core_), targets_(core_, contexts_), senders_(core_) {
+    contexts_.set_targets(targets_);
+  }
+
+  void on_request(sip::ServerTransaction* transaction, const Message& request, const sip::Flow& flow);
+  ResponseContexts& contexts() { return contexts_; }
+  Core& core() { return core_; }
+
+ private:
+  // One request being worked on.
+  struct Work {
+    sip::ServerTransaction* transaction;
+    const Message& request;
+    const sip::Flow& flow;
+    Validated valid;
+    Route route;
+  };
+
+  void refuse(const Work& work, Refusal refusal);
+  void refuse_extension(const Work& work);
+  void route(Work& work);
+  void answer_here(const Work& work);
+  bool may_leave(const Work& work, const Sender& sender);
+  void forward(const Work& work, const Sender& sender);
+  void fill(const Work& work, const Sender& sender, ResponseContext& context);
+
+  Core core_;
+  ResponseContexts contexts_;
+  Targets targets_;
+  SenderCheck senders_;
+  Sender sender_;  // of the request being worked on; keeps its room
+};
+
+// RFC 3261 16.3 and 16.4.
+void Proxy::Impl::on_request(sip::ServerTransaction* transaction, const Message& request,
+                             const sip::Flow& flow) {
+  ++core_.metrics.requests;
+  Work work{transaction, request, flow, {}, {}};
+  if (auto refusal = validate(request, core_.seed, work.valid)) {
+    if (refusal.status == 482) ++core_.metrics.looped;
+    return refusal.status == 420 ? refuse_extension(work) : refuse(work, refusal);
+  }
+  if (!from_strict_router(request, work.valid.uri, core_.names)) return route(work);
+  const auto bytes = as_from_loose_router(request);
+  Message loose;
+  if (!bytes || !loose.parse(bytes.view())) return refuse(work, {400, "Bad Route"});
+  auto uri = loose.request_uri();
+  if (!uri) return refuse(work, {400, "Bad Route"});
+  Work again{transaction, loose, flow, work.valid, {}};
+  again.valid.uri = *uri;
+  route(again);
+}
+
+void Proxy::Impl::refuse(const Work& work, Refusal refusal) {
+  core_.answer(work.transaction, work.request, refusal.status, refusal.reason);
+}
+
+// No extension needs anything of this proxy, so all that are asked for are unknown.
+void Proxy::Impl::refuse_extension(const Work& work) {
+  std::vector<ExtraHeader> extra;
+  for (auto* f = work.request.first(HeaderName::proxy_require); f; f = work.request.next(*f))
+    extra.push_back({"Unsupported", work.request.value(*f)});
+  core_.answer(work.transaction, work.request, 420, sip::reason_phrase(420), extra);
+}
+
+void Proxy::Impl::route(Work& work) {
+  work.route = find_route(work.request, work.valid.uri, core_.names, work.flow.member);
+  if (work.route.refusal) return refuse(work, work.route.refusal);
+  const bool registers = work.request.method() == Method::register_;
+  if (work.route.way == Way::here || (registers && work.route.way == Way::user)) return answer_here(work);
+  if (work.route.way == Way::nowhere) return refuse(work, {404, "Not Found: no such name in this domain"});
+  if (work.valid.max_forwards == 0) return answer_here(work);
+
+  sender_.kind = Sender::Kind::outsider;
+  sender_.user.clear();
+  sender_.caller_flow.clear();
+  auto known = senders_.check(work.request, work.flow, work.route, sender_);
+  if (known.verdict != SenderCheck::Verdict::known)
+    return senders_.answer(known, work.transaction, work.request);
+  if (work.route.way == Way::outside && !may_leave(work, sender_)) return;
+  forward(work, sender_);
+}
+
+// Requests to the domain or to this peer itself.
+void Proxy::Impl::answer_here(const Work& work) {
+  if (!work.transaction) {
+    ++core_.metrics.acks_dropped;
+    return;
+  }
+  switch (work.request.method()) {
+    case Method::register_:
+      if (!core_.parts.registrar) return refuse(work, {501, "This peer is no registrar"});
+      return core_.parts.registrar->on_register(*work.transaction, work.request, work.flow);
+    case Method::options: {
+      const ExtraHeader extra[] = {
+          {"Allow", kAllow}, {"Accept", "application/sdp"}, {"Supported", "path, outbound, gruu"}};
+      return core_.answer(work.transaction, work.request, 200, "OK", extra);
+    }
+    default: {
+      const ExtraHeader extra[] = {{"Allow", "OPTIONS, REGISTER"}};
+      return core_.answer(work.transaction, work.request, 405, sip::reason_phrase(405), extra);
+    }
+  }
+}
+
+bool Proxy::Impl::may_leave(const Work& work, const Sender& sender) {
+  switch (sender.kind) {
+    case Sender::Kind::phone:
+      return true;
+    case Sender::Kind::member:
+      if (core_.config.is_proxy) return true;
+      refuse(work, {503, "This peer is no proxy peer"});
+      return false;
+    case Sender::Kind::outsider:
+      break;
+  }
+  ++core_.metrics.not_a_relay;
+  refuse(work, {403, "Forbidden: not a relay for other domains"});
+  return false;
+}
+
+void Proxy::Impl::fill(const Work& work, const Sender& sender, ResponseContext& context) {
+  Plan& plan = context.plan;
+  plan.pop = work.route.pop;
+  plan.max_forwards = work.valid.max_forwards;
+  plan.loop_hash = work.valid.loop_hash;
+  plan.record_route = wants_record_route(work.request.method());
+  plan.from_outside = sender.kind == Sender::Kind::outsider;
+  plan.from_member = sender.kind == Sender::Kind::member;
+  plan.secure = work.valid.uri.is_sips;
+  plan.caller_flow = sender.caller_flow;
+  context.breadth = work.valid.breadth;
+}
+
+// RFC 3261 16.5: the target set.
+void Proxy::Impl::forward(const Work& work, const Sender& sender) {
+  ResponseContext& context = contexts_.open(work.transaction, work.request);
+  const Handle handle(context);
+  fill(work, sender, context);
+  if (work.request.method() == Method::register_ && sender.kind == Sender::Kind::phone) {
+    context.registration = std::make_unique<PublicRegister>();
+    if (!core_.publics.prepare(work.request, sender.user, *context.registration))
+      return contexts_.refuse(context, 400, "Bad To or Contact");
+  }
+  switch (work.route.way) {
+    case Way::flow:
+      targets_.to_flow(context, work.route, work.valid.uri);
+      break;
+    case Way::user:
+      targets_.to_user(context, work.valid.uri);
+      break;
+    case Way::peer:
+      targets_.to_peer(context, work.route.name.peer);
+      break;
+    case Way::outside:
+      targets_.to_outside(context);
+      break;
+    case Way::here:
+    case Way::nowhere:
+      break;
+  }
+  if (auto* c = handle.get()) c->live = nullptr;
+}
+
+Proxy::Proxy(ProxyConfig config, ProxyParts parts)
+    : impl_(std::make_unique<Impl>(std::move(config), parts)) {}
+Proxy::~Proxy() = default;
+
+void Proxy::on_request(sip::ServerTransaction& transaction, const Message& request, const sip::Flow& flow) {
+  impl_->on_request(&transaction, request, flow);
+}
+
+void Proxy::on_ack(const Message& ack, const sip::Flow& flow) { impl_->on_request(nullptr, ack, flow); }
+
+void Proxy::on_cancel(sip::ServerTransaction& invite, const Message&) { impl_->contexts().on_cancel(invite); }
+
+// RFC 6026 8.9: a response that belongs to no transaction is not forwarded.
+void Proxy::on_stray_response(const Message&, const sip::Flow&) { ++impl_->core().metrics.strays; }
+
+void Proxy::on_gone(sip::ServerTransaction& transaction) { impl_->contexts().on_server_gone(transaction); }
+
+std::size_t Proxy::calls_in_setup() const { return impl_->contexts().in_setup(); }
+
+}  // namespace causeway::proxy

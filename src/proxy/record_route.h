@@ -1,0 +1,51 @@
+// Record-Route (RFC 3261 16.6 step 4; draft 3.1), in two forms only, never an address: peers come and
+// go, D does not.
+//
+//   sip:_P.TOKEN@D;lr   (a) the peer at which the caller's phone is
+//                       (b) the peer that sends down to the callee's phone
+//   sip:D;lr            (c) the peer that takes a request across the boundary
+//
+// Inward (c) is added first, so the callee's phone sees its own peer on top; outward it is added last,
+// so the outside sees D on top and comes back to whichever proxy peer then lives. When caller and
+// callee are at one peer both (a) and (b) are added.
+//
+// Every request but ACK, CANCEL and REGISTER gets them: within a dialogue they change nothing
+// (12.2.1.1), but the draft wants them on every request that crosses.
+#pragma once
+
+#include <string_view>
+
+#include "proxy/overlay_uri.h"
+#include "proxy/text.h"
+#include "sip/rewrite.h"
+
+namespace causeway::proxy {
+
+bool wants_record_route(sip::Method method);
+
+class RecordRoute {
+ public:
+  // `secure`: the Request-URI is a SIPS URI, so ours must be (16.6 step 4).
+  RecordRoute(const OverlayNames& names, sip::Rewrite& edit, Scratch& scratch, bool secure)
+      : names_(names), edit_(edit), scratch_(scratch), scheme_(secure ? "<sips:" : "<sip:") {}
+
+  // sip:D;lr on top of what is there.
+  void domain() { put({scheme_, names_.domain(), ";lr>"}); }
+  // `user` is "_PEERID.TOKEN".
+  void flow(std::string_view user) { put({scheme_, user, "@", names_.domain(), ";lr>"}); }
+  // The flow `token` at this peer.
+  void own_flow(std::string_view token) {
+    put({scheme_, names_.self_user(), ".", token, "@", names_.domain(), ";lr>"});
+  }
+
+ private:
+  void put(std::initializer_list<std::string_view> parts) {
+    edit_.prepend(sip::HeaderName::record_route, scratch_.join(parts));
+  }
+  const OverlayNames& names_;
+  sip::Rewrite& edit_;
+  Scratch& scratch_;
+  std::string_view scheme_;
+};
+
+}  // namespace causeway::proxy

@@ -1,0 +1,40 @@
+// What a request must be before it is forwarded (RFC 3261 16.3, RFC 5393).
+//
+// The loop hash covers everything that decides where this peer sends a request: Request-URI, Route set,
+// Call-ID, tags, CSeq, credentials. It stands in the branch of our Via. A request that comes back with
+// the same hash has looped (482); one that comes back with another Request-URI or Route spirals, and
+// goes on. It is seeded for each start of each peer, so the Via of another peer never matches.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "sip/message.h"
+
+namespace causeway::proxy {
+
+// RFC 5393 5.3.3: what a request gets that has none, and the most that is believed.
+inline constexpr int kMaxBreadth = 60;
+inline constexpr int kMaxForwards = 70;  // RFC 3261 16.6 step 3
+// Own values at the top of a Route set; legitimate are at most four.
+inline constexpr int kMaxOwnRoutes = 8;
+
+struct Refusal {
+  int status = 0;  // 0: none
+  std::string_view reason;
+  explicit operator bool() const { return status != 0; }
+};
+
+struct Validated {
+  sip::Uri uri;           // Request-URI
+  int max_forwards = -1;  // as it came; -1: none
+  int breadth = kMaxBreadth;
+  std::uint32_t loop_hash = 0;
+};
+
+Refusal validate(const sip::Message& request, std::uint64_t seed, Validated& result);
+
+std::uint32_t loop_hash(const sip::Message& request, std::uint64_t seed);
+bool has_looped(const sip::Message& request, std::uint32_t hash);
+
+}  // namespace causeway::proxy
