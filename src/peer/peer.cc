@@ -145,6 +145,7 @@ void Peer::Impl::make_services() {
       std::move(config),
       proxy::ProxyParts{ground_.loop, ground_.random, ground_.metrics, *transport_, *transactions_, *users_,
                         *directory_, *overlay_, registrar_.get(), *locator_, tokens_, digest_});
+  transport_->set_handler(*transactions_);
   transactions_->set_core(*proxy_);
 }
 

@@ -150,9 +150,11 @@ void Registrar::Impl::refuse(sip::ServerTransaction& transaction, const sip::Mes
 }
 
 bool Registrar::Impl::same_binding(const Binding& binding, const ContactChange& change) {
-  // RFC 5626 6: an instance with the same reg-id has moved; RFC 3261 10.3 step 7: else by the URI.
-  if (!change.instance.empty() && binding.instance == change.instance && binding.reg_id == change.reg_id)
-    return true;
+  // RFC 5626 6: flows of an instance are told apart by reg-id alone, whatever the URI. An instance
+  // without flows that comes with another URI has moved. RFC 3261 10.3 step 7: else by the URI.
+  bool same_instance = !change.instance.empty() && binding.instance == change.instance;
+  if (same_instance && binding.reg_id == change.reg_id) return true;
+  if (binding.reg_id != 0 && change.reg_id != 0) return false;
   if (binding.contact == change.uri_text) return true;
   auto uri = sip::parse_uri(binding.contact);
   return uri && sip::equivalent(*uri, change.uri);
@@ -249,7 +251,7 @@ bool Registrar::Impl::carry_out(sip::ServerTransaction& transaction, const sip::
 std::string Registrar::Impl::contact_list(std::string_view user, bool with_gruu) const {
   std::string list;
   for (const Binding& b : table_.of(user)) {
-    auto left = std::chrono::duration_cast<std::chrono::seconds>(b.expires - parts_.loop.now()).count();
+    auto left = std::chrono::ceil<std::chrono::seconds>(b.expires - parts_.loop.now()).count();
     fmt::format_to(std::back_inserter(list), "{}<{}>;expires={}", list.empty() ? "" : ", ", b.contact, left);
     if (b.q != 1000) fmt::format_to(std::back_inserter(list), ";q=0.{:03}", b.q);
     if (!b.instance.empty()) fmt::format_to(std::back_inserter(list), ";+sip.instance=\"<{}>\"", b.instance);

@@ -50,11 +50,12 @@ class RegistrarTest : public testing::Test {
     registrar_.emplace(std::move(config), RegistrarParts{loop_, random_, metrics_, *transactions_, *overlay_,
                                                          users_, signer_, tokens_, digest_});
     core_.registrar = &*registrar_;
+    transport_->set_handler(*transactions_);
     transactions_->set_core(core_);
     identity::Accounts accounts;
     accounts.set("alice", {sip::make_ha1(sip::DigestAlgorithm::md5, "alice", kDomain, "secret"),
                            sip::make_ha1(sip::DigestAlgorithm::sha256, "alice", kDomain, "secret")});
-    accounts.set("bob", {sip::make_ha1(sip::DigestAlgorithm::md5, "bob", kDomain, "bobs"), ""});
+    accounts.set("bob", {"", sip::make_ha1(sip::DigestAlgorithm::sha256, "bob", kDomain, "bobs")});
     registrar_->set_accounts(std::move(accounts));
     registrar_->set_links({*net::Address::parse("10.0.0.1:7400")});
   }
