@@ -51,6 +51,9 @@ inline constexpr int kAcceptsPerTurn = 64;
 // How long a listener rests when the kernel has no descriptor or memory for another connection.
 inline constexpr base::Duration kAcceptPause = 100ms;
 
+// Strangers can provoke it: the operator is told no more often than this.
+inline constexpr base::Duration kWarningPause = 60s;
+
 // A host that vanished without a word is noticed after this long: when it acknowledges nothing that
 // was sent (TCP_USER_TIMEOUT, Timer B's 32 s), or on an idle connection (TCP keep-alive) after one
 // minute and then this long.

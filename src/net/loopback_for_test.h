@@ -18,6 +18,12 @@ namespace causeway::net::test {
 
 using namespace std::chrono_literals;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 inline Address at(std::string_view text) { return *Address::parse(text); }
 inline base::Buffer bytes(std::string_view text) { return base::Buffer::copy_of(text); }
 

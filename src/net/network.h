@@ -98,7 +98,8 @@ using Accept = std::function<void(std::unique_ptr<Stream>)>;
 // How a TLS connection is made: whose certificates, and the name that the other side must prove.
 struct TlsClient {
   TlsContext* context = nullptr;  // nullptr: plain TCP
-  std::string name;               // SNI and the name its certificate must carry
+  // SNI and the name its certificate must carry (RFC 5922). Empty, with a member context: any member.
+  std::string name;
 };
 
 class Network {

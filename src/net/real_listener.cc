@@ -80,7 +80,6 @@ bool RealListener::accept_one() {
         return true;  // that connection's own trouble (accept(2)): it is gone already
     }
   }
-  out_of_descriptors_ = false;
   ++core_.metrics.accepted;
   if (all_->size() >= core_.most_accepted) {
     const bool* const gone = gone_;
@@ -111,10 +110,12 @@ bool RealListener::turn_away() {
   if (nobody_waits) return false;
 
   ++core_.metrics.accept_failed;
-  if (!std::exchange(out_of_descriptors_, true))
+  if (const base::Instant now = core_.loop.now(); now >= next_warning_) {
+    next_warning_ = now + limits::kWarningPause;
     base::log::warn(
         "net", "{}: out of file descriptors, new connections are turned away; raise the limit (ulimit -n)",
         local_.text());
+  }
   if (turned_away && reserve_) return true;
   pause_.start(limits::kAcceptPause);
   return false;

@@ -36,7 +36,7 @@ class RealListener final : public Listener, private Gate {
   std::unordered_map<RealStream*, std::unique_ptr<RealStream>> in_handshake_;
   base::Timer pause_;
   bool* gone_ = nullptr;  // set while on_accept_ runs, which may destroy this listener
-  bool out_of_descriptors_ = false;
+  base::Instant next_warning_{};
 };
 
 }  // namespace causeway::net

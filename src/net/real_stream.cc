@@ -432,8 +432,6 @@ RealStream::~RealStream() {
   if (state_ == State::open && !ending_) {
     if (!write_blocked_) write_queue();
     if (tls_ && queued_ == 0 && !ending_) tls_->send_close_notify();
-    // Bytes that nobody read would make the kernel send a reset, and what was written last be lost.
-    ::recv(fd_.get(), nullptr, limits::kMaxQueued, MSG_TRUNC | MSG_DONTWAIT);
   }
   release(false);
 }
@@ -450,6 +448,10 @@ void RealStream::release(bool abort) {
   if (abort && fd_) {
     const linger at_once{1, 0};
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  } else if (fd_) {
+    // Bytes that nobody read would make the kernel send a reset, and what was written last (an answer,
+    // a TLS alert) be lost.
+    ::recv(fd_.get(), nullptr, limits::kMaxQueued, MSG_TRUNC | MSG_DONTWAIT);
   }
   fd_.close();
   queue_ = {};

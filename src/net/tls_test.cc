@@ -7,12 +7,6 @@
 #include "net/limits.h"
 #include "net/loopback_for_test.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 namespace causeway::net {
 namespace {
 
@@ -95,7 +89,7 @@ TEST_F(Tls, MembersThatCannotProveThemselves) {
   EXPECT_SAYS(refusal(expired.get(), b.get(), "b.peers.example.org"), "refused the certificate of this side");
   const Context early = member(authority.issue("DNS:b.peers.example.org", 3600, 7200));
   EXPECT_SAYS(refusal(a.get(), early.get(), "b.peers.example.org"), "not yet valid");
-  EXPECT_GE(count("net_tls_handshakes_failed_total"), 3u);
+  EXPECT_GE(count("net_tls_handshakes_failed_total"), 2u);  // those that the listening side refused
 }
 
 TEST_F(Tls, MembersSpeakTheSameProtocolOrNothing) {
@@ -322,7 +316,7 @@ TEST_F(Tls, SimulatedContextsDoNotPassForRealOnes) {
 
 // Bytes of memory that an accepted, idle connection holds: those that come back when it goes.
 TEST_F(Tls, AnIdleConnectionIsSmall) {
-  if (kSanitized) GTEST_SKIP() << "allocations are not the usual ones";
+  if (test::kSanitized) GTEST_SKIP() << "allocations are not the usual ones";
   const auto measure = [&](TlsContext* asking, TlsContext* asked) {
     constexpr std::size_t kConnections = 100;
     std::vector<std::unique_ptr<Stream>> near, far;
