@@ -11,7 +11,7 @@
 namespace causeway::sip {
 namespace {
 
-// 700 bytes, as a phone sends it through its proxy.
+// 640 bytes, as a phone sends it through its proxy.
 const std::string kInvite =
     "INVITE sip:bob@p2psip.org SIP/2.0\r\n"
     "Via: SIP/2.0/UDP 192.0.2.17:5060;branch=z9hG4bK-524287-1---a3f1c9e7;rport\r\n"

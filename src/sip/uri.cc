@@ -208,8 +208,9 @@ Parsed<Uri> parse_uri(std::string_view text) {
 }
 
 bool equivalent(const Uri& a, const Uri& b) {
+  if (a.text == b.text) return true;
   if (a.is_sip != b.is_sip || a.is_sips != b.is_sips) return false;
-  if (!a.is_sip) return a.text == b.text;
+  if (!a.is_sip) return false;
   return a.has_user == b.has_user && a.port == b.port && same_text(a.host, b.host) &&
          same_escaped(a.user, b.user, false) && same_escaped(a.password, b.password, false) &&
          params_agree(a.params, b.params) && params_agree(b.params, a.params) &&
