@@ -25,7 +25,7 @@ inline constexpr int kMaxRequestsPerSecond = 16'384;
 inline constexpr int kMaxRequestsPerSecondPerAddress = 8'192;
 
 // A sealed datagram. The engine sends values in parts of at most 1,280 bytes, with up to 60 bytes of
-// its own and 32 of the seal: below Ethernet's 1,500 less the headers of IPv6 and UDP.
+// its own, and 37 of the seal and what is in it: below Ethernet's 1,500 less the headers of IPv6 and UDP.
 inline constexpr std::size_t kMaxDatagram = 1452;
 
 // Records whose check is remembered by a hash of their bytes, so that the eight copies that come for

@@ -393,7 +393,10 @@ void OpenDhtOverlay::tell(const LookupPtr& lookup) {
     lookup->fresh.pop_front();
     bool more = !lookup->on_record || lookup->on_record(record);
     if (alive.expired()) return;
-    if (!more) return finish(lookup);
+    if (!more) {
+      lookup->fresh.clear();
+      return finish(lookup);
+    }
   }
 }
 

@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 using Opened = identity::DatagramSealer::Opened;
 
 constexpr base::Duration kClockWarning = 60s;
+constexpr std::size_t kMark = 5;
 
 base::Counter& dropped(base::Metrics& metrics, std::string_view reason) {
   return metrics.counter(fmt::format("overlay_datagrams_dropped_total{{reason=\"{}\"}}", reason),
@@ -24,6 +25,14 @@ SealedSocket::SealedSocket(base::Loop& loop, base::Random& random, base::Metrics
                            const identity::NetworkKey& key)
     : loop_(loop),
       sealer_(key, random),
+      in_order_(
+          loop,
+          [this](const net::Address& from, std::span<const std::uint8_t> plain) {
+            if (on_plain_) on_plain_(from, plain);
+          },
+          [this] {
+            if (on_batch_end_) on_batch_end_();
+          }),
       in_(metrics.counter("overlay_datagrams_in_total", "overlay datagrams received from members")),
       out_(metrics.counter("overlay_datagrams_out_total", "overlay datagrams sent")),
       too_long_(dropped(metrics, "too_long")),
@@ -66,11 +75,16 @@ std::optional<net::Address> SealedSocket::local(bool v4) const {
 
 SealedSocket::Sent SealedSocket::send(const net::Address& to, std::span<const std::uint8_t> plain) {
   const auto& socket = to.ip.is_v4() ? v4_ : v6_;
-  if (!socket || plain.size() + identity::DatagramSealer::kOverhead > limits::kMaxDatagram) {
+  if (!socket || plain.size() + kMark + identity::DatagramSealer::kOverhead > limits::kMaxDatagram) {
     ++unsendable_;
     return Sent::unsendable;
   }
-  sealer_.seal(plain, loop_.unix_now(), sealed_);
+  InOrder::Mark mark = in_order_.mark(to);
+  marked_.assign({static_cast<std::uint8_t>(mark.burst >> 24), static_cast<std::uint8_t>(mark.burst >> 16),
+                  static_cast<std::uint8_t>(mark.burst >> 8), static_cast<std::uint8_t>(mark.burst),
+                  mark.place});
+  marked_.insert(marked_.end(), plain.begin(), plain.end());
+  sealer_.seal(marked_, loop_.unix_now(), sealed_);
   socket->send(to, base::Buffer::copy_of(base::as_text(sealed_)));
   ++out_;
   return silence_.sent(to, plain, loop_.now()) ? Sent::silent : Sent::ok;
@@ -86,13 +100,17 @@ void SealedSocket::on_datagrams(std::span<net::Datagram> batch) {
     }
     std::span sealed(reinterpret_cast<const std::uint8_t*>(datagram.bytes.data()), datagram.bytes.size());
     auto result = sealer_.open(sealed, loop_.unix_now(), opened_);
+    if (result == Opened::ok && opened_.size() <= kMark) result = Opened::too_short;
     if (result != Opened::ok) {
       refuse(datagram, result);
       continue;
     }
     ++in_;
     silence_.heard(datagram.from, loop_.now());
-    if (on_plain_) on_plain_(datagram.from, opened_);
+    std::span<const std::uint8_t> plain(opened_);
+    std::uint32_t burst = 0;
+    for (std::uint8_t byte : plain.first(kMark - 1)) burst = burst << 8 | byte;
+    in_order_.take(datagram.from, {burst, plain[kMark - 1]}, plain.subspan(kMark));
   }
   if (on_batch_end_) on_batch_end_();
 }

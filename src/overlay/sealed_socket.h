@@ -1,5 +1,8 @@
 // Datagrams between members, sealed with the domain's network key: what an outsider sends is never
 // seen above this line, and what members send no outsider can read.
+//
+// Inside the seal: the number of a burst (4 bytes, big endian), the place in it (1 byte), see in_order.h;
+// then the library's datagram.
 #pragma once
 
 #include <functional>
@@ -11,6 +14,7 @@
 #include "base/metrics.h"
 #include "identity/sealing.h"
 #include "net/network.h"
+#include "overlay/in_order.h"
 #include "overlay/silence.h"
 
 namespace causeway::overlay {
@@ -19,7 +23,7 @@ class SealedSocket final : private net::UdpHandler {
  public:
   // Called with each datagram that was opened; the bytes are gone when it returns.
   using OnPlain = std::function<void(const net::Address& from, std::span<const std::uint8_t> plain)>;
-  // Called once after each batch.
+  // Called after each batch.
   using OnBatchEnd = std::function<void()>;
 
   SealedSocket(base::Loop& loop, base::Random& random, base::Metrics& metrics,
@@ -50,9 +54,10 @@ class SealedSocket final : private net::UdpHandler {
   base::Loop& loop_;
   identity::DatagramSealer sealer_;
   Silence silence_;
+  InOrder in_order_;
   OnPlain on_plain_;
   OnBatchEnd on_batch_end_;
-  base::Bytes opened_, sealed_;
+  base::Bytes opened_, marked_, sealed_;
   base::Instant clock_warned_{};
   base::Counter &in_, &out_, &too_long_, &too_short_, &wrong_day_, &forged_, &unsendable_;
   std::unique_ptr<net::UdpSocket> v4_, v6_;  // last: they call back
