@@ -210,8 +210,18 @@ bool ResponseContexts::transmit_ack(Branch& branch, const sip::Flow& flow) {
   return true;
 }
 
+namespace {
+
+// Whether there is another place, or another peer may be found, if this one stays silent.
+bool has_more(const Branch& branch) {
+  return branch.next_hop < branch.hops.size() ||
+         (branch.how == Branch::How::member && !branch.exhausted && !branch.context->user.empty());
+}
+
+}  // namespace
+
 void ResponseContexts::arm(Branch& branch) {
-  const bool more = branch.next_hop < branch.hops.size();
+  const bool more = has_more(branch);
   if (!more && branch.context->method != sip::Method::invite) return branch.timer.stop();
   core_.parts.loop.timers().start(branch.timer, more ? kHopPatience : sip::limits::kTimerC);
 }
@@ -224,9 +234,13 @@ void ResponseContexts::on_timer(base::TimerNode& node) {
 void ResponseContexts::out_of_patience(Branch& branch) {
   ResponseContext& context = *branch.context;
   if (branch.state != Branch::State::trying) return;
-  if (!branch.client->has_provisional() && branch.next_hop < branch.hops.size()) {
+  if (!branch.client->has_provisional() && has_more(branch)) {
     ++core_.metrics.failovers;
     if (branch.trying_peer) core_.parts.directory.failed(*branch.trying_peer);
+    // A peer has one link, whatever its addresses.
+    while (branch.trying_peer && branch.next_hop < branch.hops.size() &&
+           branch.hops[branch.next_hop].peer == branch.trying_peer)
+      ++branch.next_hop;
     Branch& beside = add(context, branch.how, branch.q);
     take_over(beside, branch);
     arm(branch);
@@ -250,10 +264,11 @@ void ResponseContexts::take_over(Branch& to, Branch& from) {
   to.uri = from.uri;
   to.flow_user = from.flow_user;
   to.source = from.source;
-  to.searched_again = from.searched_again;
   to.searches = from.searches;
-  to.hops.swap(from.hops);
-  std::swap(to.next_hop, from.next_hop);
+  to.hops = std::exchange(from.hops, {});
+  to.next_hop = std::exchange(from.next_hop, 0);
+  // The peer that is silent is not asked again.
+  to.searched_again = to.how == Branch::How::member && to.next_hop == to.hops.size();
   from.exhausted = true;  // the other one goes on looking
 }
 

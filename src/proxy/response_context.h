@@ -43,8 +43,9 @@ class ResponseContexts;
 class Targets;
 struct ResponseContext;
 
-// Longer than three retransmissions over UDP (0.5, 1.5, 3.5 s).
-inline constexpr base::Duration kHopPatience = std::chrono::seconds(4);
+// Longer than three retransmissions over UDP (0.5, 1.5, 3.5 s) and than a connection takes to fail (4 s),
+// so that a second address of one peer gets its try first.
+inline constexpr base::Duration kHopPatience = std::chrono::milliseconds(4500);
 
 // What the context pointers of transactions point at.
 struct Node {

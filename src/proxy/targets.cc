@@ -140,7 +140,6 @@ void Targets::set_member(Branch& branch, const overlay::UserContact& contact) {
   branch.hops.clear();
   branch.next_hop = 0;
   const auto name = identity::peer_host(contact.home, core_.names.domain());
-  branch.link = core_.parts.transport.member_flow(name);
   for (const auto& address : contact.endpoints)
     branch.hops.push_back({{{net::Transport::tls, address}, name, true}, contact.home});
   if (!branch.flow_target)
@@ -336,7 +335,7 @@ bool Targets::find_again(Branch& branch) {
     return true;
   }
   // After an open peer link has failed only, its peer is worth another try by address.
-  branch.searched_again = branch.how == How::binding || branch.next_hop > 0;
+  branch.searched_again |= branch.how == How::binding || branch.next_hop > 0;
   branch.hops.clear();
   branch.next_hop = 0;
   find_flow(branch);
