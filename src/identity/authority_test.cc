@@ -89,7 +89,8 @@ TEST_F(AuthorityTest, IssuesWhatTheRolesSay) {
 }
 
 TEST_F(AuthorityTest, RefusesRequestsThatMakeNoSense) {
-  for (std::string user : {"*", "_x", "", "a@b", "a b", "%61", std::string(200, 'a').c_str()})
+  for (const std::string& user :
+       std::initializer_list<std::string>{"*", "_x", "", "a@b", "a b", "%61", std::string(200, 'a')})
     EXPECT_FALSE(authority.issue(request({}, {user}))) << user << ": '*' would make a registrar";
   auto bad = request({});
   bad.valid_days = 0;

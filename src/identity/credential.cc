@@ -37,9 +37,9 @@ base::MsgpackWriter unsigned_part(const Credential& c) {
 }
 
 base::Bytes signed_message(const Credential& c) {
-  base::Bytes message(kPrefix.begin(), kPrefix.end());
   base::MsgpackWriter part = unsigned_part(c);
-  message.insert(message.end(), part.data().begin(), part.data().end());
+  base::Bytes message(kPrefix.size() + part.data().size());
+  std::ranges::copy(part.data(), std::ranges::copy(kPrefix, message.begin()).out);
   return message;
 }
 

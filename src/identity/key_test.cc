@@ -1,6 +1,8 @@
 #include "identity/key.h"
 
 #include <algorithm>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
@@ -167,6 +169,19 @@ TEST(Key, SeededKeysAreTheSameAtEveryRun) {
   EXPECT_NE(first, PrivateKey::generate(c).public_key());
   EXPECT_NE(first, PrivateKey::generate(a).public_key());
   EXPECT_NE(PrivateKey::generate().public_key(), PrivateKey::generate().public_key());
+}
+
+TEST(Key, CopiesWorkOnSeveralThreads) {
+  PrivateKey key = PrivateKey::generate();
+  int good[3] = {};
+  std::vector<std::thread> threads;
+  for (int& count : good) {
+    threads.emplace_back([key, &count] {
+      for (int i = 0; i < 100; ++i) count += key.public_key().verify(message("x"), key.sign(message("x")));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (int count : good) EXPECT_EQ(count, 100);
 }
 
 TEST(Key, Sha256OfTheStandard) {  // FIPS 180-2 B.1

@@ -174,7 +174,8 @@ TEST_F(Tokens, OutsidersAndOtherUsesOfTheKey) {
 }
 
 TEST_F(Tokens, UsersThatAreNone) {
-  for (std::string user : {"_x", "a b", "a@b", "a%61", std::string(kMaxUserPart + 1, 'a').c_str()})
+  for (const std::string& user :
+       std::initializer_list<std::string>{"_x", "a b", "a@b", "a%61", std::string(kMaxUserPart + 1, 'a')})
     EXPECT_EQ(sealer.seal(token_of(user, "192.0.2.1:5060")), "") << user;
   std::string longest(kMaxUserPart, 'a');
   auto out = sealer.open(sealer.seal(token_of(longest, "[2001:db8::1]:5060")));

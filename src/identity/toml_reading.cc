@@ -1,6 +1,7 @@
 #include "identity/toml_reading.h"
 
 #include <algorithm>
+#include <tuple>
 
 // toml++ 3.3 asserts what a file can break ("[=]") just before it would report it as an error; and with
 // NDEBUG it would let clang assume it.
@@ -52,7 +53,7 @@ TomlValue value_of(std::string_view key, const toml::node& node) {
   } else if (auto* table = node.as_table()) {
     out.is = TomlValue::Is::table;
     for (auto&& [name, item] : *table) out.items.push_back(value_of(name.str(), item));
-    std::ranges::stable_sort(out.items, {}, &TomlValue::line);
+    std::ranges::sort(out.items, {}, [](const TomlValue& v) { return std::tie(v.line, v.key); });
   }
   return out;
 }
@@ -60,6 +61,11 @@ TomlValue value_of(std::string_view key, const toml::node& node) {
 }  // namespace
 
 base::Result<TomlTable> TomlTable::read(std::string_view toml, const std::string& name) {
+  // Nothing in these files needs more than ASCII, and toml++ 3.3 runs into undefined behaviour at some
+  // of the rest (is_non_ascii_horizontal_whitespace).
+  if (auto at = std::ranges::find_if(toml, [](char c) { return c & 0x80; }); at != toml.end())
+    return base::fail("{}:{}: expected TOML in ASCII, found the byte {:#04x}", name,
+                      1 + std::count(toml.begin(), at, '\n'), static_cast<unsigned char>(*at));
   toml::parse_result parsed = toml::parse(toml, std::string_view(name));
   if (!parsed)
     return base::fail("{}:{}: expected TOML: {}", name, parsed.error().source().begin.line,

@@ -15,10 +15,8 @@ constexpr std::size_t kMaxFields = 24;  // with those that later versions may ad
 constexpr std::size_t kSignature = std::tuple_size_v<identity::Signature>;
 
 base::Bytes signed_message(std::span<const std::uint8_t> before_signature) {
-  base::Bytes message;
-  message.reserve(kPrefix.size() + before_signature.size());
-  message.insert(message.end(), kPrefix.begin(), kPrefix.end());
-  message.insert(message.end(), before_signature.begin(), before_signature.end());
+  base::Bytes message(kPrefix.size() + before_signature.size());
+  std::ranges::copy(before_signature, std::ranges::copy(kPrefix, message.begin()).out);
   return message;
 }
 

@@ -1,6 +1,7 @@
 // What a reader makes of all the valid records under one URI.
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "overlay/record.h"
 
