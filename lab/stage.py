@@ -18,6 +18,9 @@ PEERS = {
     "peer-e": (34, "registrar,proxy"),
 }
 PASSWORDS = {name: f"pw-{name}" for name in ("alice", "bob", "carol")}
+# Alice's phone keeps a connection to her peer. Her peer knows the phone by it, and lets it register elsewhere
+# without a password; over UDP it would ask, and baresip cannot answer two who ask (407, then 401).
+TRANSPORTS = {"alice": "tcp"}
 ALICE_TONE, OTHER_TONE = 440, 880  # Hz
 
 
@@ -57,8 +60,12 @@ class Stage:
 
     def account(self, address: str, through: str) -> str:
         """A line for baresip: the address, proved with its user's password, through that host's server."""
-        return Baresip.account_line(address, PASSWORDS[address.partition("@")[0]],
-                                    f"sip:{self.world.hosts[through].address}")
+        user = address.partition("@")[0]
+        return Baresip.account_line(address, PASSWORDS[user], self._server(user, through))
+
+    def _server(self, user: str, name: str) -> str:
+        """The URI by which that user's phone reaches its server."""
+        return f"sip:{self.world.hosts[name].address};transport={TRANSPORTS.get(user, 'udp')}"
 
     def columns(self, names: Sequence[str]) -> list:
         """For a diagram: what is drawn from left to right."""
@@ -91,4 +98,4 @@ class Stage:
 
     def _phone(self, name: str, number: int, domain: str, frequency: int, through: str) -> Baresip:
         return Baresip(self.world, name, number, f"{name}@{domain}", PASSWORDS[name], frequency,
-                       f"sip:{self.world.hosts[through].address}", self.ca.certificate)
+                       self._server(name, through), self.ca.certificate)
