@@ -37,6 +37,85 @@ class Writer {
   std::size_t size_ = 0;
 };
 
+struct Phrase {
+  int status;
+  std::string_view text;
+};
+// clang-format off
+constexpr Phrase kPhrases[] = {
+  {100, "Trying"},
+  {180, "Ringing"},
+  {181, "Call Is Being Forwarded"},
+  {182, "Queued"},
+  {183, "Session Progress"},
+  {199, "Early Dialog Terminated"},  // RFC 6228
+  {200, "OK"},
+  {202, "Accepted"},
+  {204, "No Notification"},  // RFC 5839
+  {300, "Multiple Choices"},
+  {301, "Moved Permanently"},
+  {302, "Moved Temporarily"},
+  {305, "Use Proxy"},
+  {380, "Alternative Service"},
+  {400, "Bad Request"},
+  {401, "Unauthorized"},
+  {402, "Payment Required"},
+  {403, "Forbidden"},
+  {404, "Not Found"},
+  {405, "Method Not Allowed"},
+  {406, "Not Acceptable"},
+  {407, "Proxy Authentication Required"},
+  {408, "Request Timeout"},
+  {410, "Gone"},
+  {412, "Conditional Request Failed"},  // RFC 3903
+  {413, "Request Entity Too Large"},
+  {414, "Request-URI Too Long"},
+  {415, "Unsupported Media Type"},
+  {416, "Unsupported URI Scheme"},
+  {420, "Bad Extension"},
+  {421, "Extension Required"},
+  {422, "Session Interval Too Small"},  // RFC 4028
+  {423, "Interval Too Brief"},
+  {430, "Flow Failed"},  // RFC 5626
+  {433, "Anonymity Disallowed"},  // RFC 5079
+  {436, "Bad Identity Info"},  // RFC 8224
+  {437, "Unsupported Credential"},  // RFC 8224
+  {438, "Invalid Identity Header"},  // RFC 8224
+  {439, "First Hop Lacks Outbound Support"},  // RFC 5626
+  {440, "Max-Breadth Exceeded"},  // RFC 5393
+  {469, "Bad Info Package"},  // RFC 6086
+  {470, "Consent Needed"},  // RFC 5360
+  {480, "Temporarily Unavailable"},
+  {481, "Call/Transaction Does Not Exist"},
+  {482, "Loop Detected"},
+  {483, "Too Many Hops"},
+  {484, "Address Incomplete"},
+  {485, "Ambiguous"},
+  {486, "Busy Here"},
+  {487, "Request Terminated"},
+  {488, "Not Acceptable Here"},
+  {489, "Bad Event"},  // RFC 6665
+  {491, "Request Pending"},
+  {493, "Undecipherable"},
+  {494, "Security Agreement Required"},  // RFC 3329
+  {500, "Server Internal Error"},
+  {501, "Not Implemented"},
+  {502, "Bad Gateway"},
+  {503, "Service Unavailable"},
+  {504, "Server Time-out"},
+  {505, "Version Not Supported"},
+  {513, "Message Too Large"},
+  {555, "Push Notification Service Not Supported"},  // RFC 8599
+  {580, "Precondition Failure"},  // RFC 3312
+  {600, "Busy Everywhere"},
+  {603, "Decline"},
+  {604, "Does Not Exist Anywhere"},
+  {606, "Not Acceptable"},
+  {607, "Unwanted"},  // RFC 8197
+  {608, "Rejected"},  // RFC 8688
+};
+// clang-format on
+
 struct Response {
   const Message& request;
   int status;
@@ -104,90 +183,11 @@ base::Buffer make_response(const Message& request, int status, std::string_view 
   return out;
 }
 
-// clang-format off
 std::string_view reason_phrase(int status) {
-  switch (status) {
-    case 100: return "Trying";
-    case 180: return "Ringing";
-    case 181: return "Call Is Being Forwarded";
-    case 182: return "Queued";
-    case 183: return "Session Progress";
-    case 199: return "Early Dialog Terminated";  // RFC 6228
-    case 200: return "OK";
-    case 202: return "Accepted";
-    case 204: return "No Notification";  // RFC 5839
-    case 300: return "Multiple Choices";
-    case 301: return "Moved Permanently";
-    case 302: return "Moved Temporarily";
-    case 305: return "Use Proxy";
-    case 380: return "Alternative Service";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 402: return "Payment Required";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 407: return "Proxy Authentication Required";
-    case 408: return "Request Timeout";
-    case 410: return "Gone";
-    case 412: return "Conditional Request Failed";  // RFC 3903
-    case 413: return "Request Entity Too Large";
-    case 414: return "Request-URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 416: return "Unsupported URI Scheme";
-    case 420: return "Bad Extension";
-    case 421: return "Extension Required";
-    case 422: return "Session Interval Too Small";  // RFC 4028
-    case 423: return "Interval Too Brief";
-    case 430: return "Flow Failed";  // RFC 5626
-    case 433: return "Anonymity Disallowed";  // RFC 5079
-    case 436: return "Bad Identity Info";  // RFC 8224
-    case 437: return "Unsupported Credential";  // RFC 8224
-    case 438: return "Invalid Identity Header";  // RFC 8224
-    case 439: return "First Hop Lacks Outbound Support";  // RFC 5626
-    case 440: return "Max-Breadth Exceeded";  // RFC 5393
-    case 469: return "Bad Info Package";  // RFC 6086
-    case 470: return "Consent Needed";  // RFC 5360
-    case 480: return "Temporarily Unavailable";
-    case 481: return "Call/Transaction Does Not Exist";
-    case 482: return "Loop Detected";
-    case 483: return "Too Many Hops";
-    case 484: return "Address Incomplete";
-    case 485: return "Ambiguous";
-    case 486: return "Busy Here";
-    case 487: return "Request Terminated";
-    case 488: return "Not Acceptable Here";
-    case 489: return "Bad Event";  // RFC 6665
-    case 491: return "Request Pending";
-    case 493: return "Undecipherable";
-    case 494: return "Security Agreement Required";  // RFC 3329
-    case 500: return "Server Internal Error";
-    case 501: return "Not Implemented";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Server Time-out";
-    case 505: return "Version Not Supported";
-    case 513: return "Message Too Large";
-    case 555: return "Push Notification Service Not Supported";  // RFC 8599
-    case 580: return "Precondition Failure";  // RFC 3312
-    case 600: return "Busy Everywhere";
-    case 603: return "Decline";
-    case 604: return "Does Not Exist Anywhere";
-    case 606: return "Not Acceptable";
-    case 607: return "Unwanted";  // RFC 8197
-    case 608: return "Rejected";  // RFC 8688
-    default: break;
-  }
-  switch (status / 100) {
-    case 1: return "Session Progress";
-    case 2: return "OK";
-    case 3: return "Multiple Choices";
-    case 4: return "Bad Request";
-    case 5: return "Server Internal Error";
-    default: return "Busy Everywhere";
-  }
+  for (const Phrase& phrase : kPhrases)
+    if (phrase.status == status) return phrase.text;
+  // 8.1.3.2: like the x00 of its class; 1xx like 183.
+  return status < 200 ? "Session Progress" : status > 699 ? "Unknown" : reason_phrase(status / 100 * 100);
 }
-// clang-format on
 
 }  // namespace causeway::sip

@@ -25,7 +25,7 @@ void Rewrite::add(const Edit& edit) {
   }
   edits_[count_] = edit;
   removed_ += edit.cut;
-  for (std::string_view piece : edit.pieces) inserted_ += piece.size();
+  for (const Piece& piece : edit.pieces) inserted_ += piece.size;
   // At one place: insertions before a cut; prepended lines with the last call first, others in the
   // order of the calls.
   std::size_t place = count_;
@@ -136,7 +136,7 @@ base::Buffer Rewrite::build() {
   for (std::size_t i = 0; i < count_; ++i) {
     const Edit& edit = edits_[order_[i]];
     to = put(to, bytes.substr(from, edit.at - from));
-    for (std::string_view piece : edit.pieces) to = put(to, piece);
+    for (const Piece& piece : edit.pieces) to = put(to, piece.view());
     from = edit.at + edit.cut;
   }
   put(to, bytes.substr(from));

@@ -51,10 +51,18 @@ class Rewrite {
   base::Buffer build();
 
  private:
+  // A string_view that need not be initialised: 24 edits of 4 would cost more than the edits.
+  struct Piece {
+    Piece() = default;
+    Piece(std::string_view text) : data(text.data()), size(text.size()) {}
+    std::string_view view() const { return {data, size}; }
+    const char* data;
+    std::size_t size;
+  };
   struct Edit {
     std::uint32_t at;
     std::uint32_t cut;
-    std::array<std::string_view, 4> pieces;  // e.g. "Via", ": ", value, CRLF
+    std::array<Piece, 4> pieces;  // e.g. "Via", ": ", value, CRLF
     bool prepended;
   };
   void add(const Edit& edit);
