@@ -196,7 +196,7 @@ TEST_F(RecordTest, ARememberedCredentialStillGrowsOld) {
   EXPECT_EQ(refusal(user(brief)), "");
   base::UnixMs later = kNow + 10 * kMinute;
   Record record = brief.sign(Kind::user, "sip:alice@p2psip.org", later, later + kMinute, user_body(brief));
-  EXPECT_EQ(refusal(record, "", later), "bad_credential");
+  ASSERT_EQ(refusal(record, "", later), "bad_credential");
   EXPECT_NE(checker.check(record.encoded, "", later).error().message.find("out of date since"),
             std::string::npos);
 }
