@@ -63,7 +63,7 @@ ClientTransactions::ClientTransactions(base::Loop& loop, TransportLayer& transpo
   chains_.fill(Slab<Block>::kNone);
 }
 
-ClientTransactions::~ClientTransactions() = default;
+ClientTransactions::~ClientTransactions() { static_assert(sizeof(Block) <= 256); }
 
 ClientTransaction& ClientTransactions::open(Method method, const Flow& flow, ClientUser& user,
                                             std::uint32_t loop_hash) {
