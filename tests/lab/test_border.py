@@ -34,7 +34,9 @@ def test_a_stranger_cannot_relay_to_another_domain(peer):
             raw = Raw(stranger, here.address(peer), transport=transport)
             raw.send(attempt.replace("SIP/2.0/UDP", f"SIP/2.0/{transport.upper()}"))
             answers[transport, " ".join(attempt.split()[:2]), attempt.count("Route")] = raw.final()
-    assert set(answers.values()) == {403}, answers
+    # A REGISTER might be that of a user who has not said so yet: he is asked for his password.
+    expected = {what: 407 if "REGISTER" in what[1] else 403 for what in answers}
+    assert answers == expected
     assert _sent_to_victim(here, start) == []
 
 

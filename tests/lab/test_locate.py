@@ -10,6 +10,8 @@ from lab.dns import Target, Zone
 
 pytestmark = [pytest.mark.world, pytest.mark.causeway]
 PROXIES = ("peer-d", "peer-e")
+# One way out only: SIPp answers within a dialogue to where the call came from, not to who asks.
+ONE_WAY_OUT = {"peer-a": (30, "registrar"), "peer-d": (33, "registrar,proxy")}
 CALLS = 40
 
 
@@ -86,7 +88,7 @@ def test_a_domain_reachable_by_tls_only_is_called_by_tls():
 
 def test_calls_to_the_outside_spread_by_weight():
     zone = Zone("example.com").sip([Target("198.51.100.10", 10, 30), Target("198.51.100.11", 10, 10)], ["udp"])
-    here = Domain([zone])
+    here = Domain([zone], members=ONE_WAY_OUT)
     addresses = servers(here, [10, 11])
     start = time.time()
     call_out(here, CALLS)
@@ -97,7 +99,7 @@ def test_calls_to_the_outside_spread_by_weight():
 
 def test_a_weight_of_zero_is_hardly_ever_drawn():
     zone = Zone("example.com").sip([Target("198.51.100.10", 10, 0), Target("198.51.100.11", 10, 60)], ["udp"])
-    here = Domain([zone])
+    here = Domain([zone], members=ONE_WAY_OUT)
     addresses = servers(here, [10, 11])
     start = time.time()
     call_out(here, CALLS)
@@ -108,7 +110,7 @@ def test_a_weight_of_zero_is_hardly_ever_drawn():
 def test_a_dead_first_target_is_passed_over(transport):
     """The host is up, nobody listens: refused at once."""
     zone = Zone("example.com").sip([Target("198.51.100.10", 10), Target("198.51.100.11", 20)], [transport])
-    here = Domain([zone])
+    here = Domain([zone], members=ONE_WAY_OUT)
     here.world.host("server-10", 10)
     addresses = servers(here, [11], transport)
     start = time.time()
@@ -119,7 +121,7 @@ def test_a_dead_first_target_is_passed_over(transport):
 
 def test_the_second_priority_is_left_alone_while_the_first_answers():
     zone = Zone("example.com").sip([Target("198.51.100.10", 10), Target("198.51.100.11", 20)], ["udp"])
-    here = Domain([zone])
+    here = Domain([zone], members=ONE_WAY_OUT)
     addresses = servers(here, [10, 11])
     start = time.time()
     call_out(here, 10)
@@ -129,17 +131,17 @@ def test_the_second_priority_is_left_alone_while_the_first_answers():
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_the_transport_that_the_others_naptr_prefers_is_used(transport):
     other = {"tcp": "udp", "udp": "tcp"}[transport]
-    here = Domain([Zone("example.com").sip([Target("198.51.100.10")], [transport, other])])
+    here = Domain([Zone("example.com").sip([Target("198.51.100.10")], [transport, other])],
+                  members=ONE_WAY_OUT)
     addresses = servers(here, [10], transport)
     start = time.time()
     call_out(here)
-    proxies = [here.address(name) for name in PROXIES]
-    assert set().union(*(crossed(here, start, proxy, addresses[0]) for proxy in proxies)) == {transport}
+    assert crossed(here, start, here.address("peer-d"), addresses[0]) == {transport}
 
 
 def test_srv_without_naptr_is_enough():
     zone = Zone("example.com").add("_sip._tcp SRV 10 10 5070 sip1", "sip1 A 198.51.100.10")
-    here = Domain([zone])
+    here = Domain([zone], members=ONE_WAY_OUT)
     host = here.world.host("server-10", 10)
     sipp.answering(host, 5070, "tcp")
     start = time.time()
@@ -148,7 +150,7 @@ def test_srv_without_naptr_is_enough():
 
 
 def test_an_address_record_alone_is_enough():
-    here = Domain([Zone("example.com").add("@ A 198.51.100.10")])
+    here = Domain([Zone("example.com").add("@ A 198.51.100.10")], members=ONE_WAY_OUT)
     addresses = servers(here, [10])
     start = time.time()
     call_out(here)
