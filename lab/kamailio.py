@@ -20,7 +20,8 @@ class Kamailio:
         self.folder = STATE / name
         self.folder.mkdir()
         self.control = self.folder / "control"
-        certificate, key = authority.issue(domain)
+        # Its Record-Route names it by its address: who dials that over TLS wants the address in the certificate.
+        certificate, key = authority.issue(domain, [self.host.address])
         self._configure({
             "DOMAIN": domain, "CERTIFICATE": certificate, "KEY": key, "CA": authority.certificate,
             "CONTROL": self.control, "BLOCKLIST_SECONDS": blocklist_seconds,

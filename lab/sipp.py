@@ -41,9 +41,13 @@ def call(host: Host, through: str, user: str, domain: str, password: str, to: st
 
 
 def register(host: Host, through: str, user: str, domain: str, password: str, transport: str = "udp",
-             port: int = 5060, seconds: int = 5) -> None:
-    """Registers the host's address and port (where answering() may listen) and returns when it is done."""
-    scenario = _scenario("register", {"USER": user, "DOMAIN": domain, "PASSWORD": password})
+             contact_transport: str = "", port: int = 5060, seconds: int = 5) -> None:
+    """Registers the host's address and port (where answering() may listen) and returns when it is done.
+
+    Done over a stream, the stream is closed then: servers that answer down the stream lose the phone.
+    """
+    scenario = _scenario("register", {"USER": user, "DOMAIN": domain, "PASSWORD": password,
+                                      "TRANSPORT": contact_transport or transport})
     expect_success(_start(host, scenario, through, "-m", "1", "-timeout", str(seconds), "-timeout_error",
                           port=port, transport=transport), seconds + 5)
 

@@ -46,9 +46,10 @@ class Domain:
         return self.world.hosts[name].address
 
     def callee(self, user: str, number: int, peer: str, transport: str = "udp") -> Host:
-        """A SIPp phone that is registered at the peer and answers."""
+        """A SIPp phone that is registered at the peer (over UDP) and answers in the transport."""
         host = self.world.host(f"{user}-phone", number)
-        sipp.register(host, f"{self.address(peer)}:5060", user, DOMAIN, USERS[user], transport)
+        sipp.register(host, f"{self.address(peer)}:5060", user, DOMAIN, USERS[user],
+                      contact_transport=transport)
         sipp.answering(host, transport=transport)
         return host
 
