@@ -68,7 +68,8 @@ TEST_F(BundleTest, EveryKeyButTwoMustBeThere) {
   EXPECT_EQ(error(with("bootstrap", "")), "accepted");
   EXPECT_EQ(error(good.substr(0, good.find("[accounts]"))), "accepted");
   says("", "b.bundle:1: version: expected a number, but the key is missing");
-  says(good + "# caf\xc3\xa9\n", "expected TOML in ASCII, found the byte 0xc3");
+  EXPECT_EQ(error("# caf\xc3\xa9\n" + good), "accepted");
+  says(good + "\xcb\xa5", "expected TOML");
 }
 
 TEST_F(BundleTest, ErrorsNameLineKeyAndWhatCame) {

@@ -1,5 +1,5 @@
 // TOML files, read so that every error names file, line, key, what was expected and what came. toml++
-// is seen by toml_reading.cc alone. ASCII only. Only for .cc files of this module.
+// is seen by toml_reading.cc alone. Only for .cc files of this module.
 #pragma once
 
 #include <cstdint>
