@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "net/address.h"
+#include "sip/digest.h"
 
 namespace causeway::peer {
 
@@ -24,6 +25,11 @@ Status check_endpoint(std::string_view text) {
 Status check_address(std::string_view text) {
   auto address = net::Address::parse(text);
   if (!address) return std::unexpected(address.error());
+  return {};
+}
+
+Status check_digest(std::string_view text) {
+  if (!sip::parse_digest_name(text)) return base::fail("expected MD5 or SHA-256, found '{}'", text);
   return {};
 }
 
@@ -105,6 +111,11 @@ base::SettingsTable settings(Config& c) {
                                       c.register_max, 1, 604800));
   rows.push_back(base::number_setting("registrar.max_contacts", "phones of one user registered at this peer",
                                       c.register_contacts, 1, 8));
+
+  rows.push_back(base::list_setting("registrar.digest",
+                                    "digest algorithms phones are offered, the preferred first; many phones "
+                                    "give up at SHA-256, even beside MD5",
+                                    c.register_digest, "MD5 or SHA-256", check_digest));
 
   rows.push_back(base::list_setting("dns.servers", "name servers to ask; empty: those of /etc/resolv.conf",
                                     c.dns_servers, "address or address@port", {}));

@@ -34,7 +34,12 @@ class Peer::Impl {
         tokens_(bundle_.network_key),
         digest_(bundle_.domain, identity::derive_key(bundle_.network_key, "digest nonces")),
         checker_(bundle_.domain, bundle_.authority, ground.metrics),
-        started_(ground.loop.now()) {}
+        started_(ground.loop.now()) {
+    std::vector<sip::DigestAlgorithm> offered;
+    for (const std::string& name : config_.register_digest)
+      if (auto algorithm = sip::parse_digest_name(name)) offered.push_back(*algorithm);
+    digest_.offer(std::move(offered));
+  }
 
   base::Status start();
   void stop();

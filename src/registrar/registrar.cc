@@ -107,15 +107,18 @@ bool Registrar::Impl::authenticated(sip::ServerTransaction& transaction, const s
       return false;
     }
     if (!sip::same_text(proof->realm, config_.domain)) continue;
-    const identity::Account* account = accounts_.find(proof->username);
+    std::string name = sip::unquote_user(*proof);
+    const identity::Account* account = accounts_.find(name);
     sip::DigestSecrets secrets;
     if (account) secrets = {account->ha1_md5, account->ha1_sha256};
     auto verdict = account
                        ? parts_.digest.check(*proof, secrets, request.method_text(), parts_.loop.unix_now())
                        : sip::DigestVerifier::Verdict::wrong;
     using Verdict = sip::DigestVerifier::Verdict;
+    if (verdict == Verdict::ok && !sip::is_for_uri(*proof, request.request_uri_text()))
+      verdict = Verdict::malformed;
     if (verdict == Verdict::ok) {
-      if (proof->username == user) return true;
+      if (name == user) return true;
       refuse(transaction, request, 403, "That Is Not Your Address");
       return false;
     }

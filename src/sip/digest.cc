@@ -128,12 +128,10 @@ bool take_scheme(std::string_view& rest) {
 }
 
 const char* set_algorithm(std::string_view name, DigestAlgorithm& algorithm) {
-  for (DigestAlgorithm known : {DigestAlgorithm::md5, DigestAlgorithm::sha256}) {
-    if (!same_text(name, digest_name(known))) continue;
-    algorithm = known;
-    return nullptr;
-  }
-  return "Digest algorithm not supported";
+  const auto known = parse_digest_name(name);
+  if (!known) return "Digest algorithm not supported";
+  algorithm = *known;
+  return nullptr;
 }
 
 // Which of the parameters came; a second one is an error.
@@ -154,6 +152,12 @@ class Seen {
 
 std::string_view digest_name(DigestAlgorithm algorithm) {
   return algorithm == DigestAlgorithm::md5 ? "MD5" : "SHA-256";
+}
+
+std::optional<DigestAlgorithm> parse_digest_name(std::string_view name) {
+  for (DigestAlgorithm known : {DigestAlgorithm::md5, DigestAlgorithm::sha256})
+    if (same_text(name, digest_name(known))) return known;
+  return std::nullopt;
 }
 
 std::string make_ha1(DigestAlgorithm algorithm, std::string_view user, std::string_view realm,
@@ -294,7 +298,7 @@ bool DigestVerifier::is_fresh(std::string_view text, base::UnixMs now) const {
 std::vector<std::string> DigestVerifier::challenges(base::UnixMs now, bool stale) const {
   std::vector<std::string> all;
   const std::string text = nonce(now);
-  for (DigestAlgorithm algorithm : {DigestAlgorithm::sha256, DigestAlgorithm::md5})
+  for (DigestAlgorithm algorithm : offered_)
     all.push_back(fmt::format("Digest realm={}, nonce=\"{}\", algorithm={}, qop=\"auth\"{}", quote(realm_),
                               text, digest_name(algorithm), stale ? ", stale=true" : ""));
   return all;

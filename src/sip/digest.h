@@ -24,7 +24,8 @@
 namespace causeway::sip {
 
 enum class DigestAlgorithm : std::uint8_t { md5, sha256 };
-std::string_view digest_name(DigestAlgorithm algorithm);  // "SHA-256"
+std::string_view digest_name(DigestAlgorithm algorithm);
+std::optional<DigestAlgorithm> parse_digest_name(std::string_view name);  // "SHA-256"
 
 // H(user:realm:password) in lower-case hex, as accounts keep it.
 std::string make_ha1(DigestAlgorithm algorithm, std::string_view user, std::string_view realm,
@@ -66,7 +67,11 @@ class DigestVerifier {
   // `key`: 32 bytes shared by the registrars of the domain.
   DigestVerifier(std::string realm, std::array<std::uint8_t, 32> key);
 
-  // Values for WWW-Authenticate or Proxy-Authenticate, the strongest first.
+  // What is asked for, in this order (RFC 8760 2.4: the preferred first). At first both, SHA-256
+  // before MD5. An answer by any algorithm that the account has a secret for is accepted.
+  void offer(std::vector<DigestAlgorithm> algorithms) { offered_ = std::move(algorithms); }
+
+  // Values for WWW-Authenticate or Proxy-Authenticate, one for each algorithm offered.
   std::vector<std::string> challenges(base::UnixMs now, bool stale) const;
 
   enum class Verdict { ok, wrong, stale, malformed };
@@ -82,6 +87,7 @@ class DigestVerifier {
   bool is_fresh(std::string_view nonce, base::UnixMs now) const;
   std::string realm_;
   std::array<std::uint8_t, 32> key_;
+  std::vector<DigestAlgorithm> offered_{DigestAlgorithm::sha256, DigestAlgorithm::md5};
 };
 
 // Client side: the value of Authorization for a challenge. Empty if the algorithm is not there.
