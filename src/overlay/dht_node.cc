@@ -121,8 +121,11 @@ struct DhtNode::Impl {
       hooks.refused_edit();
       return false;
     };
-    for (std::uint32_t id = 0; id < config.refused_types; ++id)
-      dht.registerType({static_cast<std::uint16_t>(id), {}, 10min, refuse, refuse_edit});
+    dht::ValueType refused{0, {}, 10min, refuse, refuse_edit};
+    for (std::uint32_t id = 0; id < config.refused_types; ++id) {
+      refused.id = static_cast<dht::ValueType::Id>(id);
+      dht.registerType(refused);
+    }
     for (const Type& type : config.types)
       dht.registerType(
           {type.id,

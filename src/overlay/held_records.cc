@@ -9,14 +9,18 @@ namespace causeway::overlay {
 
 HeldRecords::Answer HeldRecords::add(const Record& record, Empty empty, base::UnixMs now) {
   identity::PeerId signer = record.signer();
+  std::size_t hash = std::hash<std::string_view>{}(base::as_text(record.encoded));
   auto& under = by_uri_[record.uri];
   auto same = std::find_if(under.begin(), under.end(), [&](const Held& h) { return h.signer == signer; });
   if (same != under.end()) {
-    if (record.sequence == same->sequence) {
+    if (hash == same->hash && record.sequence == same->sequence) {
       same->empty = std::move(empty);
       return Answer::known;
     }
-    if (record.sequence < same->sequence) return Answer::old;
+    // Of two with the same sequence the tombstone counts, else the one that was there.
+    bool newer = record.sequence > same->sequence ||
+                 (record.sequence == same->sequence && record.is_tombstone() && !same->tombstone);
+    if (!newer) return Answer::old;
     remove(*same);
     under.erase(same);
   } else if (under.size() >= limits::kMaxSignersPerKey) {
@@ -30,7 +34,8 @@ HeldRecords::Answer HeldRecords::add(const Record& record, Empty empty, base::Un
     if (under.empty()) by_uri_.erase(record.uri);
     return Answer::full;
   }
-  under.push_back({signer, record.sequence, record.expiry, bytes, std::move(empty)});
+  under.push_back(
+      {signer, record.sequence, record.expiry, record.is_tombstone(), hash, bytes, std::move(empty)});
   bytes_of_[signer] += bytes;
   ++records_;
   bytes_ += bytes;

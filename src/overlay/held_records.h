@@ -38,6 +38,8 @@ class HeldRecords {
   struct Held {
     identity::PeerId signer;
     base::UnixMs sequence, expiry;
+    bool tombstone;
+    std::size_t hash;  // of the encoded record
     std::size_t bytes;
     Empty empty;
   };

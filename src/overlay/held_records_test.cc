@@ -54,6 +54,11 @@ TEST(HeldRecords, ANewVersionTakesThePlaceOfTheOldOneWhichIsEmptied) {
   EXPECT_EQ(held.add(
                 made(key, "a", 1, kNow + 1000), [&] { ADD_FAILURE(); }, kNow),
             Answer::old);
+  Record twin = made(key, "a", 2, kNow + 1000);
+  twin.encoded[0] = 9;
+  EXPECT_EQ(held.add(
+                twin, [&] { ADD_FAILURE(); }, kNow),
+            Answer::old);
   EXPECT_EQ(held.records(), 2u);
   EXPECT_EQ(held.bytes(), 1000u);
   held.expire(kNow + 1000);

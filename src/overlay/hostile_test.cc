@@ -217,6 +217,7 @@ TEST_F(HostileTest, JunkInsideTheSealHarmsNobody) {
     socket.send(world.address(static_cast<std::size_t>(i) % kHonest), junk);
     world.run_for(1ms);
   }
+  EXPECT_GT(sum("overlay_datagrams_dropped_total{reason=\"malformed\"}"), 400u);
   peer(0).overlay->put(world.user(peer(0), "alice"));
   world.run_for(2s);
   EXPECT_EQ(world.get(peer(4), alice).size(), 1u);

@@ -231,6 +231,21 @@ TEST_F(OpenDhtOverlayTest, UsersAboveAnswerQuicklyAlsoForWhoIsUnknown) {
   EXPECT_LE(world.loop.now() - start, 250ms + Users::kPatience);
 }
 
+TEST_F(OpenDhtOverlayTest, TheSameOverIpVersion6) {
+  for (int i = 0; i < 4; ++i) {
+    net::Ip ip = *net::Ip::parse("2001:db8::" + std::to_string(i + 1));
+    world.peers.push_back(
+        std::make_unique<TestPeer>(world.domain.issue({identity::Role::registrar}, {}, world.loop.unix_now()),
+                                   ip, world.network.host(ip)));
+    world.run(*world.peers.back(), world.config(*world.peers.back(), {{peer(0).ip, TestWorld::kPort}}));
+    world.run_for(100ms);
+  }
+  peer(1).overlay->put(world.user(peer(1), "alice"));
+  world.run_for(1s);
+  EXPECT_EQ(peer(3).overlay->health().known_nodes, 3u);
+  EXPECT_EQ(world.get(peer(3), alice).size(), 1u);
+}
+
 TEST_F(OpenDhtOverlayTest, AnAddressInUseIsSaid) {
   TestPeer& first = world.join();
   auto second = make_opendht_overlay(world.loop, *first.network, world.random, first.metrics, first.checker,

@@ -6,11 +6,17 @@
 
 namespace causeway::overlay {
 
+bool newer_version(const Record& a, const Record& than) {
+  if (a.sequence != than.sequence) return a.sequence > than.sequence;
+  if (a.is_tombstone() != than.is_tombstone()) return a.is_tombstone();
+  return a.encoded > than.encoded;
+}
+
 bool RecordSet::add(const Record& record) {
   auto same = std::find_if(records_.begin(), records_.end(),
                            [&](const Record& r) { return r.credential.key == record.credential.key; });
   if (same != records_.end()) {
-    if (record.sequence <= same->sequence) return false;
+    if (!newer_version(record, *same)) return false;
     *same = record;
     return true;
   }

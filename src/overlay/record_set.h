@@ -7,6 +7,10 @@
 
 namespace causeway::overlay {
 
+// Of two records of one signer the one that counts, as newest_per_signer has it: the higher sequence,
+// then a tombstone, then the same one for everybody.
+bool newer_version(const Record& a, const Record& than);
+
 class RecordSet {
  public:
   // True if it is new, or newer than what was there from its signer. At most

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "overlay/limits.h"
+#include "overlay/msgpack_shape.h"
 
 namespace causeway::overlay {
 namespace {
@@ -39,6 +40,7 @@ SealedSocket::SealedSocket(base::Loop& loop, base::Random& random, base::Metrics
       too_short_(dropped(metrics, "too_short")),
       wrong_day_(dropped(metrics, "wrong_day")),
       forged_(dropped(metrics, "forged")),
+      malformed_(dropped(metrics, "malformed")),
       unsendable_(dropped(metrics, "unsendable")) {}
 
 SealedSocket::~SealedSocket() = default;
@@ -108,6 +110,10 @@ void SealedSocket::on_datagrams(std::span<net::Datagram> batch) {
     ++in_;
     silence_.heard(datagram.from, loop_.now());
     std::span<const std::uint8_t> plain(opened_);
+    if (!is_one_msgpack_value(plain.subspan(kMark))) {
+      ++malformed_;
+      continue;
+    }
     std::uint32_t burst = 0;
     for (std::uint8_t byte : plain.first(kMark - 1)) burst = burst << 8 | byte;
     in_order_.take(datagram.from, {burst, plain[kMark - 1]}, plain.subspan(kMark));

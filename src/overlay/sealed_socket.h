@@ -2,7 +2,7 @@
 // seen above this line, and what members send no outsider can read.
 //
 // Inside the seal: the number of a burst (4 bytes, big endian), the place in it (1 byte), see in_order.h;
-// then the library's datagram.
+// then the library's datagram, one MessagePack value.
 #pragma once
 
 #include <functional>
@@ -59,7 +59,7 @@ class SealedSocket final : private net::UdpHandler {
   OnBatchEnd on_batch_end_;
   base::Bytes opened_, marked_, sealed_;
   base::Instant clock_warned_{};
-  base::Counter &in_, &out_, &too_long_, &too_short_, &wrong_day_, &forged_, &unsendable_;
+  base::Counter &in_, &out_, &too_long_, &too_short_, &wrong_day_, &forged_, &malformed_, &unsendable_;
   std::unique_ptr<net::UdpSocket> v4_, v6_;  // last: they call back
 };
 

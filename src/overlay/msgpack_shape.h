@@ -1,0 +1,15 @@
+// Whether bytes are exactly one MessagePack value: asked before the library below reads a datagram,
+// since it believes the lengths that it finds there and would reserve gigabytes for an array that
+// says it is that long. (Anyone who gets this far is a member, but not every member is honest.)
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace causeway::overlay {
+
+// No deeper than kMaxDepth, and no container with more elements than bytes are left.
+inline constexpr int kMaxDepth = 16;
+bool is_one_msgpack_value(std::span<const std::uint8_t> bytes);
+
+}  // namespace causeway::overlay
