@@ -15,7 +15,8 @@ void Branch::reset() {
   client = nullptr;
   state = State::waiting;
   how = How::binding;
-  accepted = timed_out = searched_again = exhausted = flow_target = in_route = keep_uri = false;
+  accepted = answered_503 = timed_out = searched_again = exhausted = flow_target = in_route = keep_uri =
+      false;
   searches = 0;
   q = 1000;
   breadth = 1;
@@ -135,6 +136,7 @@ void ResponseContexts::try_next(Branch& branch) {
 // All places of a branch were tried in vain: what its sender is told if no other branch does better.
 void ResponseContexts::conclude(Branch& branch) {
   auto& best = branch.context->best;
+  if (branch.answered_503) return;  // that stands
   if (branch.timed_out) return best.consider_local(408, sip::reason_phrase(408));
   switch (branch.how) {
     case Branch::How::via_proxy:

@@ -31,6 +31,7 @@ Core::Core(ProxyConfig c, ProxyParts p)
       names(config.domain, config.peer, parts.transport),
       metrics(parts.metrics),
       publics(config.domain),
+      tokens(parts.tokens),
       seed(parts.random.u64()) {}
 
 void Core::answer(sip::ServerTransaction* transaction, const sip::Message& request, int status,

@@ -1,6 +1,7 @@
 // What all parts of the proxy share: its configuration, what it works with, its counters.
 #pragma once
 
+#include "proxy/flow_tokens.h"
 #include "proxy/overlay_uri.h"
 #include "proxy/proxy.h"
 #include "proxy/public_registration.h"
@@ -41,6 +42,7 @@ struct Core {
   OverlayNames names;
   ProxyMetrics metrics;
   PublicRegistrations publics;
+  FlowTokens tokens;
   std::uint64_t seed;  // of loop hashes
 };
 

@@ -118,6 +118,7 @@ void ResponseContexts::on_error(Branch& branch, const Message& response) {
   if (status == 503 && more && !context.answered && !context.cancelled) {
     // RFC 3263 4.3: as if it could not be reached. It stands if the others cannot be reached either.
     context.best.consider(response, splice_response(response, 500, nullptr, core_));
+    branch.answered_503 = true;
     branch.client->context = nullptr;
     branch.client = nullptr;
     ++core_.metrics.failovers;

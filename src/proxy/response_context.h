@@ -85,6 +85,7 @@ struct Branch : Node {
   State state = State::waiting;
   How how = How::binding;
   bool accepted = false;        // a 2xx came
+  bool answered_503 = false;    // a place has said that it cannot serve
   bool timed_out = false;       // nothing came from the place that was tried last
   bool searched_again = false;  // its phone is looked for elsewhere than at `home`
   bool exhausted = false;       // nothing is left to look for

@@ -46,7 +46,7 @@ struct SenderCheck::Case {
   bool registers_elsewhere = false;
   std::string_view candidate{};  // the user that it says it is; empty: does not say
   std::string_view from_user{};  // in normal form
-  std::optional<identity::FlowToken> claim{};
+  const identity::FlowToken* claim = nullptr;
 };
 
 bool SenderCheck::on_registered_stream(std::string_view user, const sip::Flow& flow) const {
@@ -192,7 +192,7 @@ SenderCheck::Result SenderCheck::check(const Message& request, const sip::Flow& 
     });
   }
   if (route.claim) {
-    c.claim = core_.parts.tokens.open(route.claim->token);
+    c.claim = core_.tokens.open(route.claim->token);
     if (!c.claim)
       return {Verdict::refused, {403, "Forbidden: a flow token that no peer of this domain made"}};
   }

@@ -163,7 +163,7 @@ void Targets::user_found(ResponseContext& context, const overlay::UserLookup& lo
 // ---- flows
 
 void Targets::to_flow(ResponseContext& context, const Route& route, const sip::Uri& request_uri) {
-  auto token = core_.parts.tokens.open(route.name.token);
+  const auto* token = core_.tokens.open(route.name.token);
   if (!token) return contexts_.refuse(context, 404, "Not Found: no flow token of this domain");
   context.user = token->user;
   Branch& branch = contexts_.add(context, How::member);

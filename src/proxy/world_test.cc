@@ -1,11 +1,33 @@
 #include "proxy/world_test.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <new>
 
 #include "sip/headers.h"
 #include "sip/rewrite.h"
 
+namespace {
+thread_local std::size_t allocated = 0;
+}
+
+// Counts what is taken from the heap, for Gauge.
+void* operator new(std::size_t size) {
+  ++allocated;
+  if (void* p = std::malloc(size ? size : 1)) return p;
+  std::abort();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
 namespace causeway::proxy::testing {
+
+void Gauge::on_message(const sip::Message& message, const sip::Via& via, const sip::Flow& flow) {
+  const auto before = allocated;
+  below_.on_message(message, via, flow);
+  allocations += allocated - before;
+}
+
 namespace {
 
 std::string uri_host_port(const net::Address& a) { return a.text(); }
@@ -25,7 +47,7 @@ Peer::Peer(World& world, std::string ip, PeerOptions options)
     : world_(world), ip_(std::move(ip)), options_(options) {
   std::vector<identity::Role> roles;
   if (options.registrar) roles.push_back(identity::Role::registrar);
-  if (options.proxy) roles.push_back(identity::Role::proxy);
+  if (options.proxy || options.pretends) roles.push_back(identity::Role::proxy);
   bundle_ =
       *world.authority.issue({.roles = roles, .users = {}, .bootstrap = {}, .now = world.loop.unix_now()});
   id_ = bundle_.peer_id();
@@ -42,7 +64,8 @@ Peer::Peer(World& world, std::string ip, PeerOptions options)
   locator_ = std::make_unique<dns::Locator>(world.zone, world.random, dns::Supported{}, metrics_);
   transport_ = std::make_unique<sip::TransportLayer>(world.loop, *network_, metrics_);
   transactions_ = std::make_unique<sip::TransactionLayer>(world.loop, *transport_, world.random, metrics_);
-  transport_->set_handler(*transactions_);
+  gauge_ = std::make_unique<Gauge>(*transactions_);
+  transport_->set_handler(*gauge_);
   sip::TransportConfig config;
   config.locals.push_back({net::Transport::udp, address(), ""});
   if (options.tcp) config.locals.push_back({net::Transport::tcp, address(), ""});
@@ -68,7 +91,7 @@ Peer::Peer(World& world, std::string ip, PeerOptions options)
   const auto now = world.loop.unix_now();
   overlay_->put(signer_.sign(overlay::Kind::peer, "sip:_" + id_.text() + "@p2psip.org", now, now + 120000,
                              overlay::encode(overlay::PeerBody{{link}})));
-  if (options.proxy) {
+  if (options.proxy || options.pretends) {
     overlay::ServiceBody body;
     body.peer = id_;
     body.links = {link};
@@ -264,6 +287,19 @@ bool Ua::enroll(int expires, const std::string& params) {
 }
 
 std::string Ua::answer(const std::string& request, int status, const std::string& extra) {
+  auto text = write_answer(request, status, status < 300, extra);
+  send_to(text, last_from_);
+  return text;
+}
+
+std::string Ua::answer_bare(const std::string& request, int status, const std::string& extra) {
+  auto text = write_answer(request, status, false, extra);
+  send_to(text, last_from_);
+  return text;
+}
+
+std::string Ua::write_answer(const std::string& request, int status, bool with_contact,
+                             const std::string& extra) {
   sip::Message m;
   EXPECT_TRUE(m.parse(request)) << request;
   std::string text = fmt::format("SIP/2.0 {} {}\r\n", status, sip::reason_phrase(status));
@@ -274,10 +310,8 @@ std::string Ua::answer(const std::string& request, int status, const std::string
   if (to.find(";tag=") == std::string::npos) to += ";tag=t" + user + address.text().substr(3, 4);
   text += fmt::format("From: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {}\r\n", header(request, "From"), to,
                       header(request, "Call-ID"), header(request, "CSeq"));
-  if (status < 300) text += "Contact: <" + contact() + ">\r\n";
-  text += extra + "Content-Length: 0\r\n\r\n";
-  send_to(text, last_from_);
-  return text;
+  if (with_contact) text += "Contact: <" + contact() + ">\r\n";
+  return text + extra + "Content-Length: 0\r\n\r\n";
 }
 
 Dialogue Ua::as_caller(const std::string& invite, const std::string& ok) {

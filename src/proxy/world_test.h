@@ -38,9 +38,25 @@ struct PeerOptions {
   bool registrar = true;
   bool open = false;
   bool tcp = false;
+  bool pretends = false;  // offers itself as a proxy peer, but is not set up as one
 };
 
 class World;
+
+// Between transport and transactions: sees what one message costs.
+class Gauge final : public sip::TransportHandler {
+ public:
+  explicit Gauge(sip::TransactionLayer& below) : below_(below) {}
+  void on_message(const sip::Message& message, const sip::Via& via, const sip::Flow& flow) override;
+  void on_flow_closed(const sip::Flow& flow, std::string_view why) override {
+    below_.on_flow_closed(flow, why);
+  }
+  void on_unreachable(const net::Address& to) override { below_.on_unreachable(to); }
+  std::size_t allocations = 0;  // while messages were handled
+
+ private:
+  sip::TransactionLayer& below_;
+};
 
 class Peer {
  public:
@@ -57,6 +73,7 @@ class Peer {
   overlay::Users& users() { return *users_; }
   const identity::TokenSealer& tokens() const { return *tokens_; }
   sip::TransactionLayer& transactions() { return *transactions_; }
+  Gauge& gauge() { return *gauge_; }
   std::uint64_t count(std::string_view metric) const { return metrics_.value(metric); }
 
  private:
@@ -77,6 +94,7 @@ class Peer {
   std::unique_ptr<dns::Locator> locator_;
   std::unique_ptr<sip::TransportLayer> transport_;
   std::unique_ptr<sip::TransactionLayer> transactions_;
+  std::unique_ptr<Gauge> gauge_;
   std::unique_ptr<registrar::Registrar> registrar_;
   std::unique_ptr<Proxy> proxy_;
 };
@@ -132,6 +150,10 @@ class Ua final : public net::UdpHandler, public net::StreamHandler {
   // Answers a request that came.
   std::string answer(const std::string& request, int status, const std::string& extra = "");
 
+  // Without Contact of its own.
+  std::string answer_bare(const std::string& request, int status, const std::string& extra);
+  void hang_up_stream() { stream_.reset(); }
+
   Dialogue as_caller(const std::string& invite, const std::string& ok);
   Dialogue as_callee(const std::string& invite, const std::string& ok);
   std::string in_dialogue(Dialogue& dialogue, const std::string& method);
@@ -146,6 +168,7 @@ class Ua final : public net::UdpHandler, public net::StreamHandler {
 
  private:
   void take(std::string text);
+  std::string write_answer(const std::string& request, int status, bool contact, const std::string& extra);
   World& world_;
   std::unique_ptr<net::Network> network_;
   std::unique_ptr<net::UdpSocket> socket_;
