@@ -68,13 +68,12 @@ bool SenderCheck::by_claim(const Case& c) const {
          (c.claim->source.ip == c.flow.remote.ip || on_registered_stream(c.claim->user, c.flow));
 }
 
-SenderCheck::Proof SenderCheck::digest(const Message& request, std::string_view& user) const {
+SenderCheck::Proof SenderCheck::digest(const Message& request, std::string& user) const {
   for (auto* field = request.first(HeaderName::proxy_authorization); field; field = request.next(*field)) {
     auto response = sip::parse_digest_response(request.value(*field));
     if (!response || response->realm != core_.parts.digest.realm()) continue;
-    user = response->username;
-    const auto* account =
-        core_.parts.registrar ? core_.parts.registrar->accounts().find(response->username) : nullptr;
+    user = sip::unquote_user(*response);
+    const auto* account = core_.parts.registrar ? core_.parts.registrar->accounts().find(user) : nullptr;
     if (!account) return Proof::wrong;
     const sip::DigestSecrets secrets{account->ha1_md5, account->ha1_sha256};
     switch (
@@ -152,7 +151,7 @@ SenderCheck::Result SenderCheck::prove(const Case& c, Sender& sender) const {
     }
     return {Verdict::refused, kNotProven};
   }
-  std::string_view user;
+  std::string user;
   switch (digest(c.request, user)) {
     case Proof::none:
       if (!core_.parts.registrar) return {Verdict::refused, {403, "Forbidden: this peer has no accounts"}};

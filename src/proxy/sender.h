@@ -61,7 +61,7 @@ class SenderCheck {
   bool must_prove(const Case& c) const;
   bool on_registered_stream(std::string_view user, const sip::Flow& flow) const;
   bool from_registered_ip(std::string_view user, const sip::Flow& flow) const;
-  Proof digest(const sip::Message& request, std::string_view& user) const;
+  Proof digest(const sip::Message& request, std::string& user) const;
   Result prove(const Case& c, Sender& sender) const;
   Refusal check_from(const Case& c, std::string_view user) const;
   void name_flow(const Case& c, Sender& sender) const;

@@ -11,6 +11,7 @@ namespace {
 thread_local std::size_t allocated = 0;
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they have their own
 // Counts what is taken from the heap, for Gauge.
 void* operator new(std::size_t size) {
   ++allocated;
@@ -19,6 +20,7 @@ void* operator new(std::size_t size) {
 }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+#endif
 
 namespace causeway::proxy::testing {
 
