@@ -15,7 +15,7 @@ LEAST_BLOCKS = 8  # of 100 ms, with sound
 
 @dataclass
 class Record:
-    """A finished call: what was seen of it, in the order of time."""
+    """What was seen of a call, in the order of time."""
     started: float  # epoch seconds
     setup_ms: float  # from dialling to both sides established
     call_id: str
@@ -61,18 +61,19 @@ class Call:
         other.wait_event("CALL_CLOSED", seconds)
         return (time.monotonic() - begin) * 1000
 
-    def seen(self) -> list:
-        """The SIP messages of this call so far."""
+    def seen(self) -> Record:
+        """What was on the wire and inside the peers' links so far."""
         packets = self.stage.capture.since(self.started)
         found = capture.messages(packets) + self.stage.overlay.trace(self.started, packets)
-        return sorted((m for m in found if m.call_id == self.call_id), key=lambda m: m.time)
+        ours = sorted((m for m in found if m.call_id == self.call_id), key=lambda m: m.time)
+        return Record(self.started, self.setup_ms, self.call_id, ours, capture.media(packets), packets)
 
     def record(self) -> Record:
-        """After the end: everything, once the BYE's answer has arrived where the BYE came from."""
-        wait_for(lambda: any(m.status == 200 and m.method == "BYE" for m in self.seen()), 10,
-                 "an answer to the BYE on the wire")
-        packets = self.stage.capture.since(self.started)
-        return Record(self.started, self.setup_ms, self.call_id, self.seen(), capture.media(packets), packets)
+        """After the end: everything, once the answer to the BYE has been seen."""
+        def ended():
+            seen = self.seen()
+            return seen if any(m.status == 200 and m.method == "BYE" for m in seen.messages) else None
+        return wait_for(ended, 10, "an answer to the BYE on the wire")
 
 
 def _check_tone(listener: Baresip, speaker: Baresip) -> str:

@@ -61,7 +61,8 @@ class Capture:
 
     def __init__(self):
         self.file: Path = STATE / "wire.pcap"
-        self.program = Program("dumpcap", ["dumpcap", "-q", "-P", "-i", "br0", "-w", str(self.file)],
+        # To standard output it writes at once; a file that it has opened itself, only twice a second.
+        self.program = Program("dumpcap", ["sh", "-c", f"exec dumpcap -q -P -i br0 -w - >{self.file}"],
                                STATE / "dumpcap.log")
         self.packets: list = []
         self._offset = 0

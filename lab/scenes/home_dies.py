@@ -14,7 +14,7 @@ COLUMNS = ("bob", "peer-b", "peer-d", "peer-e", "peer-a", "peer-c", "alice")
 def play(stage: Stage) -> Outcome:
     started = time.time()
     stage.overlay["peer-a"].kill()
-    stage.alice.move(stage.account(f"alice@{DOMAIN}", "peer-c"))
+    stage.alice.restart(stage.account(f"alice@{DOMAIN}", "peer-c"))
     record, heard = ring_and_talk(stage, stage.bob, stage.alice, f"sip:alice@{DOMAIN}")
     checks.everywhere(stage, record.packets, record.messages)
     registers = [m for m in capture.messages(stage.capture.since(started))

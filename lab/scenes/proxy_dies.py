@@ -13,7 +13,7 @@ COLUMNS = ("alice", "peer-a", "peer-d", "peer-e", "sip.example.com", "carol")
 def play(stage: Stage) -> Outcome:
     call = Call(stage, stage.carol, stage.alice, f"sip:alice@{DOMAIN}")
     heard = call.talk()
-    killed = _entrance(stage, call.seen(), "INVITE")
+    killed = _entrance(stage, call.seen().messages, "INVITE")
     stage.overlay[killed].kill()
     took = call.hang_up(stage.carol, seconds=15)
     record = call.record()

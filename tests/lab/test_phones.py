@@ -22,7 +22,7 @@ class Conventional:
         self.dns = NameServer(self.world, [Zone("example.com").sip([Target("198.51.100.10")], transports),
                                            Zone("example.org").sip([Target("198.51.100.20")], transports)])
         self.com = Kamailio(self.world, "sip.example.com", 10, "example.com", {"carol": "pw"}, self.ca)
-        self.org = Kamailio(self.world, "sip.example.org", 20, "example.org", {"dave": "pw"}, self.ca)
+        self.org = Kamailio(self.world, "sip.example.org", 20, "example.org", {"dave": "pw", "erin": "pw"}, self.ca)
         for server in (self.dns, self.com, self.org):
             server.wait_ready()
 
@@ -57,17 +57,21 @@ def test_phones_of_two_domains_hear_each_other(transport):
     assert {m.transport for m in between} == ({transport} if transport != "tls" else set())
 
 
-def test_a_phone_can_move_and_come_back():
+def test_a_phone_takes_a_second_account_and_gives_it_back():
     here = Conventional()
-    carol, _ = here.phones()
-    carol.remove_account(carol.address)
-    wait_for(lambda: not here.com.registered("carol"), 5, "carol to be gone")
-    carol.add_account(carol.account)
-    assert here.com.registered("carol")
-    carol.dial("sip:dave@example.org")
+    carol, dave = here.phones()
+    carol.add_account(carol.account_line("erin@example.org", "pw", "sip:198.51.100.20"))
+    assert here.org.registered("erin")
+    carol.dial("sip:dave@example.org")  # as carol still
     carol.wait_event("CALL_ESTABLISHED", 5)
+    dave.wait_event("CALL_ESTABLISHED", 5, peeruri="carol@example.com")
     carol.end_calls()
     assert carol.calls() == 0
+    carol.reset_accounts()
+    assert "erin" not in carol.command("reginfo")
+    carol.forget_events()
+    dave.dial("sip:carol@example.com")
+    carol.wait_event("CALL_ESTABLISHED", 5)
 
 
 def test_failures_say_what_came():
