@@ -28,13 +28,6 @@ void answer(const peer::Peer& peer, std::string_view request, const peer::Contro
   reply(peer::report_error("expected {\"command\": \"status\"} or {\"command\": \"lookup\", \"uri\": ...}"));
 }
 
-base::Status load_accounts(peer::Peer& peer, const std::string& path) {
-  auto accounts = identity::Accounts::read_file(path);
-  if (!accounts) return std::unexpected(accounts.error());
-  peer.set_accounts(std::move(*accounts));
-  return {};
-}
-
 }  // namespace
 
 base::Result<int> serve(peer::Config config, identity::Bundle bundle,
@@ -50,6 +43,11 @@ base::Result<int> serve(peer::Config config, identity::Bundle bundle,
       *loop, {config.dns_servers, config.dns_dnssec, config.dns_max_ttl / std::chrono::seconds(1)});
   if (!resolver) return std::unexpected(resolver.error());
 
+  if (!config.accounts_file.empty()) {
+    auto accounts = identity::Accounts::read_file(config.accounts_file);
+    if (!accounts) return std::unexpected(accounts.error());
+    bundle.accounts = std::move(*accounts);
+  }
   if (!config.state_dir.empty()) {
     std::error_code error;
     std::filesystem::create_directories(config.state_dir, error);
@@ -59,9 +57,6 @@ base::Result<int> serve(peer::Config config, identity::Bundle bundle,
   }
   auto peer = peer::Peer::start(config, std::move(bundle), {*loop, *network, random, metrics, **resolver});
   if (!peer) return std::unexpected(peer.error());
-  if (!config.accounts_file.empty())
-    if (auto loaded = load_accounts(**peer, config.accounts_file); !loaded)
-      return std::unexpected(loaded.error());
 
   std::unique_ptr<peer::Control> control;
   if (!config.control_socket.empty()) {
@@ -78,9 +73,10 @@ base::Result<int> serve(peer::Config config, identity::Bundle bundle,
     if (signal == SIGHUP) {
       if (config.accounts_file.empty())
         return base::log::warn(kLog, "SIGHUP: there is no registrar.accounts to read again");
-      if (auto loaded = load_accounts(**peer, config.accounts_file); !loaded)
-        base::log::error(kLog, "SIGHUP: {}; keeping the accounts as they were", loaded.error().message);
-      return;
+      auto accounts = identity::Accounts::read_file(config.accounts_file);
+      if (accounts) return (*peer)->set_accounts(std::move(*accounts));
+      return base::log::error(kLog, "SIGHUP: {}; keeping the accounts as they were",
+                              accounts.error().message);
     }
     if (goodbye.pending()) return loop->stop();
     base::log::info(kLog, "stopping");

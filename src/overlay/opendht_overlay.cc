@@ -257,7 +257,8 @@ base::Status OpenDhtOverlay::start() {
 bool OpenDhtOverlay::is_self(const net::Address& address) const {
   auto local = socket_.local(address.ip.is_v4());
   return local && local->port == address.port &&
-         (local->ip == address.ip || network_.source_ip_for(address.ip) == address.ip);
+         (local->ip == address.ip ||
+          (local->ip.is_unspecified() && network_.source_ip_for(address.ip) == address.ip));
 }
 
 // ---- holding
