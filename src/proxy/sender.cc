@@ -79,7 +79,8 @@ SenderCheck::Proof SenderCheck::digest(const Message& request, std::string& user
     switch (
         core_.parts.digest.check(*response, secrets, request.method_text(), core_.parts.loop.unix_now())) {
       case sip::DigestVerifier::Verdict::ok:
-        return Proof::right;
+        // Within the nonce's life an overheard answer can be replayed: for the same target only, then.
+        return sip::is_for_uri(*response, request.request_uri_text()) ? Proof::right : Proof::wrong;
       case sip::DigestVerifier::Verdict::stale:
         return Proof::stale;
       case sip::DigestVerifier::Verdict::wrong:

@@ -123,6 +123,20 @@ TEST_F(Senders, AStaleNonceIsAskedForAgain) {
   EXPECT_NE(challenge.find("stale=true"), std::string::npos) << challenge;
 }
 
+TEST_F(Senders, AnOverheardAnswerReachesNobodyElse) {
+  auto& alice = world.phone("alice", p);
+  auto& carol = world.outsider("sip:carol@example.com", p);
+  auto& dave = world.outsider("sip:dave@example.org", p);
+  auto text = alice.ask({.method = "MESSAGE", .uri = "sip:carol@example.com"});
+  EXPECT_FALSE(carol.wait("MESSAGE").empty());
+  auto& thief = world.outsider("sip:alice@p2psip.org", p);
+  thief.send(thief.write({.method = "MESSAGE",
+                          .uri = "sip:dave@example.org",
+                          .extra = "Proxy-Authorization: " + header(text, "Proxy-Authorization") + "\r\n"}));
+  EXPECT_TRUE(is(thief.wait("SIP/2.0 4"), "SIP/2.0 403 "));
+  EXPECT_TRUE(dave.quiet());
+}
+
 // A claim ("I am the phone of this flow") counts from the phone's own address only.
 TEST_F(Senders, AClaimFromElsewhereIsChallenged) {
   auto& alice = world.phone("alice", p);
