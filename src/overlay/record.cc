@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/log.h"
 #include "base/msgpack.h"
 
 namespace causeway::overlay {
@@ -145,10 +146,18 @@ Record Signer::sign(Kind kind, std::string uri, base::UnixMs sequence, base::Uni
 
 std::string_view refusal_name(Refusal refusal) {
   constexpr std::string_view kNames[kRefusals] = {
-      "malformed",      "wrong_uri",      "wrong_domain", "wrong_kind",    "from_future", "expired",
-      "lives_too_long", "bad_credential", "not_covered",  "bad_signature", "bad_body"};
+      "malformed",    "wrong_uri",      "wrong_domain",   "wrong_kind",  "from_future",   "expired",
+      "long_expired", "lives_too_long", "bad_credential", "not_covered", "bad_signature", "bad_body"};
   return kNames[static_cast<std::size_t>(refusal)];
 }
+
+namespace {
+
+// Holders let a record go within an hour of its end, so one older than this was never fresh here.
+constexpr base::Duration kLongExpired = std::chrono::hours(2);
+constexpr base::Duration kClockWarning = std::chrono::minutes(1);
+
+}  // namespace
 
 std::size_t RecordChecker::Hash::operator()(const identity::Sha256& h) const noexcept {
   std::size_t out;
@@ -168,11 +177,24 @@ RecordChecker::RecordChecker(std::string domain, identity::PublicKey authority, 
         "records that did not pass the one rule, by the first thing that was wrong"));
 }
 
+// A clock that is wrong by hours makes a member invisible, and everybody invisible to it, so both
+// sides are told. No signature was checked: a hostile member can provoke this line, once a minute.
+void RecordChecker::warn_of_clock(std::string_view what, base::UnixMs now) {
+  if (now < clock_warned_ + kClockWarning.count() && now >= clock_warned_) return;
+  clock_warned_ = now;
+  base::log::warn("overlay",
+                  "{}. The clock of this machine or of the member that signed it is wrong (here it is {}): "
+                  "set both by NTP",
+                  what, identity::utc_text(now / 1000));
+}
+
 base::Result<Record> RecordChecker::check(std::span<const std::uint8_t> encoded,
                                           std::string_view expected_uri, base::UnixMs now) {
   auto record = check_all(encoded, expected_uri, now);
   if (!record) {
     ++*refused_[static_cast<std::size_t>(record.error().why)];
+    if (record.error().why == Refusal::from_future || record.error().why == Refusal::long_expired)
+      warn_of_clock(record.error().message, now);
     return std::unexpected(base::Error{std::move(record.error().message)});
   }
   ++accepted_;
@@ -206,6 +228,9 @@ std::optional<Doubt> doubt_about(const Wire& wire, std::string_view expected_uri
     return Doubt{Refusal::from_future,
                  fmt::format("the record was signed {} s in the future: a clock is wrong",
                              (wire.sequence - now) / 1000)};
+  if (wire.expiry + kLongExpired.count() <= now)
+    return Doubt{Refusal::long_expired,
+                 fmt::format("the record expired {} s ago", (now - wire.expiry) / 1000)};
   if (wire.expiry <= now)
     return Doubt{Refusal::expired, fmt::format("the record expired {} s ago", (now - wire.expiry) / 1000)};
   if (wire.expiry > now + (max_life(wire.kind) + kMaxAhead).count())

@@ -112,6 +112,7 @@ enum class Refusal : std::uint8_t {
   wrong_kind,   // the kind does not fit the URI
   from_future,  // sequence
   expired,
+  long_expired,  // by so much that a clock must be wrong
   lives_too_long,
   bad_credential,  // cannot be read, out of date, another domain's or authority's
   not_covered,
@@ -119,7 +120,7 @@ enum class Refusal : std::uint8_t {
   bad_body,  // cannot be read, or speaks for another than the signer
 };
 std::string_view refusal_name(Refusal refusal);
-inline constexpr std::size_t kRefusals = 11;
+inline constexpr std::size_t kRefusals = 12;
 
 class RecordChecker {
  public:
@@ -153,6 +154,7 @@ class RecordChecker {
   Checked<Record> check_all(std::span<const std::uint8_t> encoded, std::string_view expected_uri,
                             base::UnixMs now);
   Checked<const identity::Credential*> credential(std::span<const std::uint8_t> encoded, base::UnixMs now);
+  void warn_of_clock(std::string_view what, base::UnixMs now);
   const identity::Credential* remember(const identity::Sha256& hash, identity::Credential credential);
 
   std::string domain_;
@@ -161,6 +163,7 @@ class RecordChecker {
   base::Counter& accepted_;
   base::Counter& credentials_verified_;
   std::vector<base::Counter*> refused_;  // by Refusal
+  base::UnixMs clock_warned_ = 0;
 };
 
 // The longest a record may live, by kind (protocol: "Records").

@@ -211,7 +211,7 @@ TEST_F(RecordTest, Times) {
   EXPECT_EQ(times(kNow + skew + 1, kNow + kMinute), "from_future");
   EXPECT_EQ(times(0, kNow + 1), "");
   EXPECT_EQ(times(kNow, kNow), "expired");
-  EXPECT_EQ(times(kNow, 0), "expired");
+  EXPECT_EQ(times(kNow, 0), "long_expired");
   EXPECT_EQ(times(kNow, kNow + 10 * kMinute + skew), "");
   EXPECT_EQ(times(kNow, kNow + 10 * kMinute + skew + 1), "lives_too_long");
   EXPECT_EQ(times(kNow, kNow + 2 * kMinute + skew, Kind::service), "");
