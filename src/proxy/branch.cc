@@ -225,7 +225,10 @@ bool has_more(const Branch& branch) {
 void ResponseContexts::arm(Branch& branch) {
   const bool more = has_more(branch);
   if (!more && branch.context->method != sip::Method::invite) return branch.timer.stop();
-  core_.parts.loop.timers().start(branch.timer, more ? kHopPatience : sip::limits::kTimerC);
+  const bool by_peer = branch.how == Branch::How::member || branch.how == Branch::How::via_proxy;
+  const auto patience =
+      by_peer && branch.context->method != sip::Method::invite ? kPeerPatience : kHopPatience;
+  core_.parts.loop.timers().start(branch.timer, more ? patience : sip::limits::kTimerC);
 }
 
 void ResponseContexts::on_timer(base::TimerNode& node) {

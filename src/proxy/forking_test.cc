@@ -133,6 +133,21 @@ TEST_F(Forking, ServiceUnavailableGoesBackAs500) {
   EXPECT_TRUE(is(back, "SIP/2.0 500 ")) << back;
 }
 
+TEST_F(Forking, AResponseThatLostItsViasGoesNowhere) {
+  auto& bob = bob_with("1");
+  carol.ask({.method = "MESSAGE", .uri = "sip:bob@p2psip.org"});
+  auto in = bob.wait("MESSAGE");
+  const auto top = header(in, "Via");
+  auto text = bob.answer_bare(in, 100, "");  // written, for its bytes
+  text.replace(text.find("100 Trying"), 10, "200 OK");
+  for (auto at = text.find("Via: "); at != std::string::npos; at = text.find("Via: "))
+    text.erase(at, text.find("\r\n", at) + 2 - at);
+  text.insert(text.find("\r\n") + 2, "Via: " + top + "\r\n");
+  bob.send(text);
+  EXPECT_TRUE(carol.quiet());
+  EXPECT_EQ(p.count("proxy_stray_responses_total"), 1u);
+}
+
 TEST_F(Forking, CancelFromTheCaller) {
   auto& one = bob_with("1");
   auto& two = bob_with("1");

@@ -1,6 +1,7 @@
 #include "proxy/response_context.h"
 
 #include "proxy/targets.h"
+#include "sip/headers.h"
 #include "sip/rewrite.h"
 
 namespace causeway::proxy {
@@ -63,9 +64,25 @@ void ResponseContexts::refuse(ResponseContext& context, int status, std::string_
 
 // ---- responses
 
+namespace {
+
+// Without a second Via it says that it is meant for us (16.7 step 3), who ask for nothing.
+bool goes_further(const Message& response) {
+  const auto* via = response.first(sip::HeaderName::via);
+  if (!via || response.next(*via)) return via != nullptr;
+  auto split = sip::split_first(response.value(*via));
+  return split && !split->rest.empty();
+}
+
+}  // namespace
+
 void ResponseContexts::on_response(sip::ClientTransaction& transaction, const Message& response) {
   auto* node = static_cast<Node*>(transaction.context);
   if (!node) return;  // its context has ended: 16.7 step 5 forwards nothing more
+  if (!goes_further(response)) {
+    ++core_.metrics.strays;
+    return;
+  }
   if (node->kind == Node::Kind::accepted) {
     auto& accepted = static_cast<Accepted&>(*node);
     if (accepted.server)
@@ -114,7 +131,7 @@ void ResponseContexts::on_error(Branch& branch, const Message& response) {
   if (branch.state != Branch::State::trying) return;
   ResponseContext& context = *branch.context;
   const int status = response.status();
-  const bool more = branch.next_hop < branch.hops.size() || branch.how == Branch::How::binding;
+  const bool more = branch.next_hop < branch.hops.size();
   if (status == 503 && more && !context.answered && !context.cancelled) {
     // RFC 3263 4.3: as if it could not be reached. It stands if the others cannot be reached either.
     context.best.consider(response, splice_response(response, 500, nullptr, core_));

@@ -385,6 +385,7 @@ Ua& World::outsider(const std::string& uri, Peer& towards) {
 }
 
 void World::check_wire() {
+  EXPECT_FALSE(wire.empty());
   for (const auto& seen : wire) {
     const bool between = seen.from.text().starts_with("10.0.0.") && seen.to.text().starts_with("10.0.0.");
     if (between) {
@@ -425,7 +426,7 @@ ProxyTest::Call ProxyTest::call(Ua& from, Ua& to, const std::string& uri) {
 
 bool ProxyTest::bye(Ua& from, Dialogue& dialogue, Ua& to) {
   from.in_dialogue(dialogue, "BYE");
-  const auto in = to.wait("BYE", 10s);
+  const auto in = to.wait("BYE", 15s);
   if (in.empty()) return false;
   to.answer(in, 200);
   return !from.wait("SIP/2.0 200").empty();
