@@ -69,8 +69,8 @@ TEST_F(Forking, BothAnswerAtOnceAndBothAnswersGoBack) {
 }
 
 TEST_F(Forking, LowerQIsTriedAfterTheHigherHasFailed) {
-  auto& first = bob_with("0.9");
   auto& second = bob_with("0.1");
+  auto& first = bob_with("0.9");
   carol.invite("sip:bob@p2psip.org");
   auto at_first = first.wait("INVITE");
   EXPECT_TRUE(second.quiet());
