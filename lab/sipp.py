@@ -36,7 +36,7 @@ def call(host: Host, through: str, user: str, domain: str, password: str, to: st
     callee, _, to_domain = to.partition("@")
     scenario = _scenario("uac", {"USER": user, "DOMAIN": domain, "PASSWORD": password, "TO_DOMAIN": to_domain,
                                  "PAUSE_MS": pause_ms})
-    return _start(host, scenario, through, "-s", callee, "-m", str(count), "-r", str(rate), "-timeout", str(seconds),
+    return _start(host, scenario, through, "-s", callee, "-auth_uri", to, "-m", str(count), "-r", str(rate), "-timeout", str(seconds),
                   "-timeout_error", port=port, transport=transport)
 
 
@@ -48,7 +48,7 @@ def register(host: Host, through: str, user: str, domain: str, password: str, tr
     """
     scenario = _scenario("register", {"USER": user, "DOMAIN": domain, "PASSWORD": password,
                                       "TRANSPORT": contact_transport or transport})
-    expect_success(_start(host, scenario, through, "-m", "1", "-timeout", str(seconds), "-timeout_error",
+    expect_success(_start(host, scenario, through, "-auth_uri", domain, "-m", "1", "-timeout", str(seconds), "-timeout_error",
                           port=port, transport=transport), seconds + 5)
 
 

@@ -7,6 +7,7 @@ import os
 import pickle
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
@@ -72,5 +73,6 @@ def _where() -> str:
 def _kept() -> str:
     folder = Path(tempfile.mkdtemp(prefix="causeway-lab-"))
     os.chmod(folder, 0o755)
+    time.sleep(0.3)  # dumpcap has up to a quarter of a second in its hands
     world.keep_state(folder)
     return f"logs are kept in {folder}"
