@@ -450,8 +450,12 @@ void OpenDhtOverlay::finish(const InspectionPtr& inspection) {
   if (inspections_.erase(kept) == 0) return;
   kept->patience.stop();
   std::vector<Found> found;
-  for (const base::Bytes& encoded : kept->values)
-    found.push_back({encoded, checker_.check(encoded, kept->uri, loop_.unix_now()), kept->nodes});
+  const Record* own = own_record(kept->uri);
+  for (const base::Bytes& encoded : kept->values) {
+    std::vector<std::string> holders = kept->nodes;
+    if (own && own->encoded == encoded) holders.push_back("this peer");
+    found.push_back({encoded, checker_.check(encoded, kept->uri, loop_.unix_now()), std::move(holders)});
+  }
   kept->on_done(std::move(found));
 }
 
