@@ -6,7 +6,6 @@ in both. The file is an ordinary pcap file; Wireshark opens it.
 import re
 import socket
 import struct
-import subprocess
 import time
 from collections import defaultdict
 from dataclasses import dataclass

@@ -103,5 +103,5 @@ controls {{ }};
 
 def wait_answer(host: Host, name: str, kind: str, seconds: float = 5) -> str:
     """What dig on the host gets to hear, once it is not empty."""
-    ask = ("dig", "+short", "+time=1", "+tries=1", f"@198.51.100.53", name, kind)
+    ask = ("dig", "+short", "+time=1", "+tries=1", "@198.51.100.53", name, kind)
     return wait_for(lambda: host.run(*ask, check=False).stdout.strip(), seconds, f"an answer to {name} {kind}")

@@ -132,6 +132,8 @@ def perform(options: argparse.Namespace) -> int:
         stage = Stage()
         say(f"world up after {time.monotonic() - began:.1f} s: {len(PEERS)} peers of {DOMAIN}, "
             "example.com, example.org, alice, bob, carol")
+        if not options.quiet:
+            say("in the diagrams: - SIP that the wire shows, ~ SIP inside TLS between peers, = media")
         player = Player(stage, options)
         flows = player.flows
         failed = not player.play()

@@ -1,0 +1,51 @@
+"""`causeway try`: a domain in one command."""
+import pytest
+
+from lab import causeway, sip, tone
+from lab.baresip import Baresip
+from lab.ca import CertificateAuthority
+from lab.dns import NameServer, Zone
+from lab.world import STATE, World, wait_for
+
+pytestmark = [pytest.mark.world, pytest.mark.causeway]
+
+
+def start(here: World, *more: str):
+    host = here.host("machine", 30)
+    program = host.start("try", str(causeway.program()), "try", "example.test", "--listen", f"{host.address}:5060", *more)
+    return host, program
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("zone", [
+    Zone("example.test").add("@ A 198.51.100.30"),
+    pytest.param(Zone("example.com"), marks=pytest.mark.xfail(
+        reason="a phone sends what is in a dialogue to the domain in the Record-Route, by DNS")),
+], ids=["in the DNS", "not in the DNS"])
+def test_two_phones_call_each_other(zone, transport):
+    here = World()
+    ca = CertificateAuthority(STATE / "ca")
+    NameServer(here, [zone]).wait_ready()
+    host, program = start(here, "--yes-really")
+    sip.wait_answering(program, host, "example.test")
+    through = f"sip:{host.address};transport={transport}"
+    one = Baresip(here, "one", 101, "one@example.test", "any", 440, through, ca.certificate)
+    two = Baresip(here, "two", 102, "two@example.test", "thing", 880, through, ca.certificate)
+    for phone in (one, two):
+        phone.connect()
+        phone.wait_registered()
+        phone.forget_events()
+    one.dial("sip:two@example.test")
+    one.wait_event("CALL_ESTABLISHED", 5)
+    two.wait_event("CALL_ESTABLISHED", 5)
+    wait_for(lambda: min(one.heard_seconds(), two.heard_seconds()) > 1, 5, "a second of sound")
+    assert tone.share(one.heard(), 880)[0] > 0.9 and tone.share(two.heard(), 440)[0] > 0.9
+    two.hang_up()
+    one.wait_event("CALL_CLOSED", 5)
+
+
+def test_it_stays_on_loopback_unless_told_otherwise():
+    here = World()
+    _, program = start(here)
+    assert program.process.wait(5) != 0
+    assert "--yes-really" in program.output()
