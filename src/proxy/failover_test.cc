@@ -43,6 +43,41 @@ TEST_F(Failover, ARefusedPortAnd503AreFollowedAtOnce) {
   EXPECT_EQ(p.count("proxy_failovers_total"), 2u);
 }
 
+// A server that takes TCP only, at an address of its own.
+struct TcpServer final : net::StreamHandler {
+  TcpServer(net::SimNetwork& world, const char* ip) : network(world.host(*net::Ip::parse(ip))) {
+    listener = std::move(*network->listen({*net::Ip::parse(ip), 5060}, nullptr, [this](auto accepted) {
+      stream = std::move(accepted);
+      stream->set_handler(*this);
+    }));
+  }
+  void on_bytes(std::span<const char> bytes) override { received.append(bytes.data(), bytes.size()); }
+  void on_closed(const net::StreamClosed&) override { stream.reset(); }
+  std::string received;
+  std::unique_ptr<net::Network> network;
+  std::unique_ptr<net::Stream> stream;
+  std::unique_ptr<net::Listener> listener;
+};
+
+// RFC 3261 18.1.1.
+TEST_F(Failover, ALargeRequestGoesOverTcpAndOverUdpWhereTcpIsRefused) {
+  auto& p = world.peer({.proxy = true});
+  auto& alice = world.phone("alice", p);
+  auto& carol = world.outsider("sip:carol@example.com", p);
+  TcpServer server(world.net, "192.0.2.202");
+  world.zone.hosts["example.com"] = {"192.0.2.202", carol.address.ip.text()};
+  const std::string padding = "Subject: " + std::string(1200, 'x') + "\r\n";
+  alice.invite("sip:carol@example.com", padding);
+  EXPECT_TRUE(carol.quiet(500ms));
+  EXPECT_TRUE(server.received.starts_with("INVITE sip:carol@example.com SIP/2.0\r\nVia: SIP/2.0/TCP "))
+      << server.received;
+
+  world.zone.hosts["example.com"] = {carol.address.ip.text()};
+  auto& bob = world.phone("bob", p);
+  bob.invite("sip:carol@example.com", padding);
+  EXPECT_FALSE(carol.wait("INVITE", 500ms).empty());
+}
+
 TEST_F(Failover, NothingThereAtAll) {
   auto& p = world.peer({.proxy = true});
   auto& alice = world.phone("alice", p);

@@ -10,6 +10,9 @@
 namespace causeway::proxy {
 namespace {
 
+// What forwarding adds to a request: a Via and two Record-Route values.
+constexpr std::size_t kForwardingAdds = 300;
+
 using registrar::Binding;
 using State = Branch::State;
 using How = Branch::How;
@@ -272,7 +275,16 @@ void Targets::located(Branch& branch, dns::Hops hops) {
   if (branch.state != State::searching) return;
   if (!hops)
     return contexts_.fail(branch, branch.context->plan.from_member ? 503 : 500, hops.error().message);
-  for (auto& hop : *hops) branch.hops.push_back({{hop.endpoint, std::move(hop.name), false}, std::nullopt});
+  // RFC 3261 18.1.1: a request that may not fit one datagram on its path goes over TCP; over UDP only
+  // if the place does not take it there.
+  const ResponseContext& context = *branch.context;
+  const auto bytes = context.live ? context.live->bytes().size() : context.copy.size();
+  const bool large = branch.how == How::outside && bytes + kForwardingAdds > sip::limits::kMaxUdpRequest;
+  for (auto& hop : *hops) {
+    if (large && hop.endpoint.transport == net::Transport::udp)
+      branch.hops.push_back({{{net::Transport::tcp, hop.endpoint.address}, hop.name, false}, std::nullopt});
+    branch.hops.push_back({{hop.endpoint, std::move(hop.name), false}, std::nullopt});
+  }
   contexts_.resolved(branch);
 }
 
