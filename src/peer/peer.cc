@@ -146,6 +146,9 @@ void Peer::Impl::make_services() {
                             .peer = bundle_.peer_id(),
                             .is_proxy = roles_.contains(identity::Role::proxy),
                             .open = config_.open_registration};
+  // Nobody can look up a throwaway domain: phones are led back to the address instead.
+  if (config_.open_registration && !transport_->locals().empty())
+    config.route_host = transport_->locals().front().address.text();
   proxy_ = std::make_unique<proxy::Proxy>(
       std::move(config),
       proxy::ProxyParts{ground_.loop, ground_.random, ground_.metrics, *transport_, *transactions_, *users_,

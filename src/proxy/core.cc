@@ -32,7 +32,9 @@ Core::Core(ProxyConfig c, ProxyParts p)
       metrics(parts.metrics),
       publics(config.domain),
       tokens(parts.tokens),
-      seed(parts.random.u64()) {}
+      seed(parts.random.u64()) {
+  if (!config.route_host.empty()) names.set_route_host(config.route_host);
+}
 
 void Core::answer(sip::ServerTransaction* transaction, const sip::Message& request, int status,
                   std::string_view reason, std::span<const sip::ExtraHeader> extra) {

@@ -3,7 +3,23 @@
 namespace causeway::proxy {
 
 OverlayNames::OverlayNames(std::string domain, identity::PeerId self, const sip::TransportLayer& transport)
-    : domain_(std::move(domain)), self_(self), self_user_("_" + self.text()), transport_(transport) {}
+    : domain_(std::move(domain)),
+      route_host_(domain_),
+      self_(self),
+      self_user_("_" + self.text()),
+      transport_(transport) {}
+
+void OverlayNames::set_route_host(std::string host_port) {
+  auto uri = sip::parse_uri("sip:" + host_port);
+  if (!uri) return;
+  route_name_ = uri->host;
+  route_port_ = uri->port;
+  route_host_ = std::move(host_port);
+}
+
+bool OverlayNames::is_route_host(const sip::Uri& uri) const {
+  return !route_name_.empty() && uri.port == route_port_ && sip::same_text(uri.host, route_name_);
+}
 
 OverlayUri OverlayNames::read(const sip::Uri& uri) const {
   OverlayUri result;
@@ -12,7 +28,7 @@ OverlayUri OverlayNames::read(const sip::Uri& uri) const {
     return result;
   }
   result.user = uri.user;
-  const bool named = is_domain(uri.host);
+  const bool named = is_domain(uri.host) || is_route_host(uri);
   if (!named && !transport_.is_local(uri.host, uri.port)) return result;
   if (!uri.has_user || uri.user.empty()) {
     result.place = named ? Place::domain : Place::here;

@@ -45,14 +45,22 @@ class OverlayNames {
   bool is_domain(std::string_view host) const { return sip::same_text(host, domain_); }
 
   const std::string& domain() const { return domain_; }
+  // What stands for D in Record-Route. An address instead of D only in a throwaway domain that no
+  // phone can look up: `host_port` then names the domain like D itself.
+  const std::string& route_host() const { return route_host_; }
+  void set_route_host(std::string host_port);
   const identity::PeerId& self() const { return self_; }
   // "_PEERID": the user part that names this peer.
   const std::string& self_user() const { return self_user_; }
 
  private:
   OverlayUri read_reserved(std::string_view user) const;
+  bool is_route_host(const sip::Uri& uri) const;
 
   std::string domain_;
+  std::string route_host_;
+  std::string route_name_;  // route_host_ in two, if it is not D
+  std::uint16_t route_port_ = 0;
   identity::PeerId self_;
   std::string self_user_;
   const sip::TransportLayer& transport_;

@@ -34,10 +34,11 @@ namespace causeway::proxy {
 
 struct ProxyConfig {
   std::string domain;
-  identity::PeerId peer;  // this one
-  bool is_proxy = false;  // role proxy: takes requests across the boundary
-  bool open = false;      // open registration: phones are not asked for digest either
-  int max_forks = 16;     // targets tried for one request, in parallel or one after another
+  identity::PeerId peer;   // this one
+  bool is_proxy = false;   // role proxy: takes requests across the boundary
+  bool open = false;       // open registration: phones are not asked for digest either
+  std::string route_host;  // in place of D in Record-Route (overlay_uri.h); empty: D
+  int max_forks = 16;      // targets tried for one request, in parallel or one after another
 };
 
 struct ProxyParts {

@@ -30,12 +30,12 @@ class RecordRoute {
       : names_(names), edit_(edit), scratch_(scratch), scheme_(secure ? "<sips:" : "<sip:") {}
 
   // sip:D;lr on top of what is there.
-  void domain() { put({scheme_, names_.domain(), ";lr>"}); }
+  void domain() { put({scheme_, names_.route_host(), ";lr>"}); }
   // `user` is "_PEERID.TOKEN".
-  void flow(std::string_view user) { put({scheme_, user, "@", names_.domain(), ";lr>"}); }
+  void flow(std::string_view user) { put({scheme_, user, "@", names_.route_host(), ";lr>"}); }
   // The flow `token` at this peer.
   void own_flow(std::string_view token) {
-    put({scheme_, names_.self_user(), ".", token, "@", names_.domain(), ";lr>"});
+    put({scheme_, names_.self_user(), ".", token, "@", names_.route_host(), ";lr>"});
   }
 
  private:

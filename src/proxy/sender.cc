@@ -145,6 +145,14 @@ SenderCheck::Result SenderCheck::prove(const Case& c, Sender& sender) const {
     sender.user = c.candidate;
     return {};
   }
+  // A phone that keeps one challenge at a time cannot answer ours and its provider's. For a REGISTER
+  // elsewhere the very flow it registered here on is proof enough: the provider asks for the password.
+  const auto* bindings = core_.bindings();
+  if (c.registers_elsewhere && !c.candidate.empty() && bindings &&
+      bindings->registered_over(c.candidate, c.flow)) {
+    sender.user = c.candidate;
+    return {};
+  }
   if (core_.config.open) {
     if (!c.candidate.empty() && from_registered_ip(c.candidate, c.flow)) {
       sender.user = c.candidate;

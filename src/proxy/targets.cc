@@ -365,7 +365,10 @@ std::pair<std::optional<sip::Flow>, bool> Targets::next_phone_flow(Branch& branc
   if (branch.flows_tried >= flows.count) return {std::nullopt, false};
   const Binding& b = *flows.item[branch.flows_tried++];
   auto& transport = core_.parts.transport;
-  if (b.by_flow) return {transport.alive(b.flow) ? std::optional(b.flow) : std::nullopt, true};
+  if (b.by_flow && transport.alive(b.flow)) return {b.flow, true};
+  // A stream that has ended can be made anew if the phone is where it says it is.
+  const bool reachable = b.contact_endpoint && b.contact_endpoint->address.ip == b.flow.remote.ip;
+  if (b.by_flow && !reachable) return {std::nullopt, true};
   if (!by_address(b)) return {std::nullopt, true};
   return {transport.flow_to({*b.contact_endpoint, b.contact_endpoint->address.ip.text(), false}), true};
 }

@@ -115,8 +115,8 @@ bool Registrar::Impl::authenticated(sip::ServerTransaction& transaction, const s
                        ? parts_.digest.check(*proof, secrets, request.method_text(), parts_.loop.unix_now())
                        : sip::DigestVerifier::Verdict::wrong;
     using Verdict = sip::DigestVerifier::Verdict;
-    if (verdict == Verdict::ok && !sip::is_for_uri(*proof, request.request_uri_text()))
-      verdict = Verdict::malformed;
+    // RFC 3261 22.4 wants the digest's URI to be the Request-URI. User agents in wide use write their
+    // registrar's address there, and a REGISTER leads nowhere else than here, so it is not compared.
     if (verdict == Verdict::ok) {
       if (name == user) return true;
       refuse(transaction, request, 403, "That Is Not Your Address");

@@ -119,6 +119,7 @@ std::optional<Flow> Connections::to(const Target& target) {
       target.member ? StreamKey(target.tls_name) : StreamKey(target.endpoint, target.tls_name);
   if (const auto known = by_key_.find(key.view()); known != by_key_.end())
     return by_number_.at(known->second)->flow();
+  if (auto proven = same_place(target)) return proven;
   ++opened_;
   const auto transport = target.member ? net::Transport::tls : target.endpoint.transport;
   Flow flow{transport, target.member, 0, ++last_number_, target.endpoint.address};
@@ -127,6 +128,20 @@ std::optional<Flow> Connections::to(const Target& target) {
   if (tls) client = {context, target.tls_name};
   connection.adopt(network_.connect(target.endpoint.address, client, connection));
   return flow;
+}
+
+// A server that names itself by its address in a Record-Route or Contact has seldom a certificate for
+// that address. A connection to the very place, whose name was proven when it was made, serves.
+std::optional<Flow> Connections::same_place(const Target& target) const {
+  if (target.member || target.endpoint.transport != net::Transport::tls || !net::Ip::parse(target.tls_name))
+    return std::nullopt;
+  for (const auto& [number, connection] : by_number_) {
+    const Flow& flow = connection->flow();
+    if (!flow.member && flow.transport == net::Transport::tls && flow.remote == target.endpoint.address &&
+        !connection->key.empty())
+      return flow;
+  }
+  return std::nullopt;
 }
 
 std::optional<Flow> Connections::to_member(std::string_view name) const {
