@@ -11,6 +11,7 @@ namespace with one leg on it, Program something that runs on a host.
 """
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -111,6 +112,7 @@ def _keep(body: Callable[[], Optional[int]], user_namespace: bool) -> int:
     system.die_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         return 70
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a phone that crashes leaves no file where we were called
     os.setpgrp()  # Ctrl-C comes once, handed on by the process that waits, not again from the terminal
     uid, gid = os.geteuid(), os.getegid()
     flags = system.CLONE_NEWNET | system.CLONE_NEWNS | system.CLONE_NEWPID

@@ -57,6 +57,13 @@ TEST_F(PublicNetwork, ContactBecomesTheOverlayUrlAndBackAgain) {
   EXPECT_EQ(home.count("proxy_public_registrations_total"), 1u);
 }
 
+// A phone that keeps one challenge at a time could not answer ours and then its provider's.
+TEST_F(PublicNetwork, TheFlowOfHerRegistrationIsProofEnough) {
+  alice.send(alice.write(registration("Contact: <" + alice.contact() + ">;expires=600\r\n")));
+  EXPECT_FALSE(provider.wait("REGISTER").empty());
+  EXPECT_EQ(home.count("proxy_challenged_total"), 0u);
+}
+
 TEST_F(PublicNetwork, TheOverlayUrlPassesUnchanged) {
   auto in = register_with("Contact: \"Alice\" <sip:alice@p2psip.org>;q=0.7\r\n");
   EXPECT_EQ(header(in, "Contact"), "\"Alice\" <sip:alice@p2psip.org>;q=0.7");
