@@ -1,4 +1,5 @@
-// What a call costs on the hot path: one peer, a registered phone, UDP.
+// What a call costs on the hot path: one peer, a registered phone, UDP. The sanitizers bring a heap of
+// their own, so there is nothing to count under them.
 #include "proxy/world_test.h"
 
 namespace causeway::proxy::testing {
@@ -6,10 +7,8 @@ namespace {
 
 using Cost = ProxyTest;
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_F(Cost, ACallTakesNothingFromTheHeap) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "the sanitizer counts for itself";
-#endif
   auto& p = world.peer({.proxy = true});
   auto& bob = world.phone("bob", p);
   auto& carol = world.outsider("sip:carol@example.com", p);
@@ -24,6 +23,7 @@ TEST_F(Cost, ACallTakesNothingFromTheHeap) {
   ASSERT_TRUE(bye(carol, c.caller, bob));
   EXPECT_EQ(p.gauge().allocations, 0u);
 }
+#endif
 
 }  // namespace
 }  // namespace causeway::proxy::testing

@@ -12,6 +12,7 @@ thread_local std::size_t allocated = 0;
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they have their own
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"             // the pair below is inlined one by one
 // Counts what is taken from the heap, for Gauge.
 void* operator new(std::size_t size) {
   ++allocated;
