@@ -1,4 +1,6 @@
 // causeway peer: runs a peer until it is told to stop.
+#include <filesystem>
+
 #include <CLI/CLI.hpp>
 
 #include "base/log.h"
@@ -33,6 +35,10 @@ base::Result<peer::Config> configure(const Options& o) {
     return base::fail(
         "expected a bundle (--bundle FILE, or peer.bundle in the configuration): `causeway authority init` "
         "and `authority issue` write them");
+  // The authority writes accounts.toml beside its bundles.
+  auto beside = std::filesystem::path(config.bundle).parent_path() / "accounts.toml";
+  std::error_code none;
+  if (config.accounts_file.empty() && std::filesystem::exists(beside, none)) config.accounts_file = beside;
   if (auto fine = peer::check(config); !fine) return std::unexpected(fine.error());
   return config;
 }

@@ -76,6 +76,7 @@ class UnboundResolver final : public Resolver {
           done(std::move(then)),
           timer(in.loop_.timers(), [this] { expire(); }) {}
     void expire() {
+      resolver.warn_of_silence(name);
       ub_cancel(resolver.context_, id);
       resolver.finish(
           *this,
@@ -157,6 +158,14 @@ class UnboundResolver final : public Resolver {
     finish(query, std::move(records), life);
   }
 
+  // Once a minute: lookups are as many as calls.
+  void warn_of_silence(const std::string& name) {
+    if (warned_ && loop_.now() - *warned_ < std::chrono::minutes(1)) return;
+    warned_ = loop_.now();
+    base::log::warn(kLog, "no name server answers (asked for {}); calls to other domains fail until one does",
+                    name);
+  }
+
   void finish(Query& query, Answer answer, base::Duration life) {
     queries_.erase(&query);
     std::unique_ptr<Query> ends(&query);
@@ -182,6 +191,7 @@ class UnboundResolver final : public Resolver {
   base::Duration max_ttl_;
   std::unique_ptr<base::Loop::Watch> watch_;
   std::unordered_set<Query*> queries_;
+  std::optional<base::Instant> warned_;
   std::unordered_map<std::string, Cached> cache_;
 };
 

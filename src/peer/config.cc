@@ -98,9 +98,10 @@ base::SettingsTable settings(Config& c) {
                                         "a peer waits up to this long, by chance, before it joins",
                                         c.overlay_join_jitter, 0ms, 60s));
 
-  rows.push_back(base::text_setting("registrar.accounts",
-                                    "file with the phones' accounts; empty: those in the bundle",
-                                    c.accounts_file, "path"));
+  rows.push_back(base::text_setting(
+      "registrar.accounts",
+      "file with the phones' accounts; empty: accounts.toml beside the bundle, else those in the bundle",
+      c.accounts_file, "path"));
   rows.push_back(base::number_setting("registrar.min_expires",
                                       "shortest registration granted, in seconds; below it: 423",
                                       c.register_min, 1, 86400));
