@@ -64,6 +64,15 @@ base::Result<int> run_peer(const Options& o) {
   return serve(std::move(*config), std::move(*bundle), [](peer::Peer&) {});
 }
 
+// For --help: every setting, from the table.
+std::string settings_help() {
+  peer::Config defaults;
+  auto table = peer::settings(defaults);
+  std::string text = "Settings, for the file or --set:\n";
+  for (const auto& row : table.rows()) text += fmt::format("  {:<26} {}\n", row.key, row.help);
+  return text;
+}
+
 }  // namespace
 
 void add_peer(CLI::App& app, Run& run) {
@@ -78,6 +87,7 @@ void add_peer(CLI::App& app, Run& run) {
   sub->add_flag("--reference", options->reference, "print the settings as a Markdown page, and exit");
   sub->add_flag("--check", options->check,
                 "read configuration and bundle, say whether they are right, and exit");
+  sub->footer(settings_help);
   sub->callback([&run, options] { run = [options] { return run_peer(*options); }; });
 }
 

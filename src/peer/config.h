@@ -1,5 +1,5 @@
 // The configuration of one peer: every setting once, in one table (config.cc), from which the parser,
-// `causeway peer --help-settings`, the sample file and docs/settings.md come.
+// `causeway peer --help`, the sample file and docs/settings.md come.
 //
 // Precedence: defaults, then the file given by -c, then --set KEY=VALUE in the order written.
 #pragma once

@@ -1,4 +1,6 @@
 """`causeway try`: a domain in one command."""
+from pathlib import Path
+
 import pytest
 
 from lab import causeway, sip, tone
@@ -7,6 +9,7 @@ from lab.ca import CertificateAuthority
 from lab.dns import NameServer, Zone
 from lab.world import STATE, World, wait_for
 
+RIG = Path(__file__).parents[2] / "bench" / "rig"
 pytestmark = [pytest.mark.world, pytest.mark.causeway]
 
 
@@ -46,3 +49,26 @@ def test_it_stays_on_loopback_unless_told_otherwise():
     _, program = start(here)
     assert program.process.wait(5) != 0
     assert "--yes-really" in program.output()
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_calls_over_ipv6(transport):
+    here = World()
+    server, phones = here.host("machine", 30), here.host("phones", 101)
+    ours, theirs = "2001:db8:1::30", "2001:db8:1::101"
+    program = server.start("try", str(causeway.program()), "try", "p2p.test", "--listen", f"[{ours}]:5060", "--yes-really")
+    wait_for(lambda: "is up" in program.output(), 5, "the peer to be up")
+    register = STATE / "register.xml"
+    register.write_text((RIG / "reg.xml").read_text().replace("127.0.0.1:5080", "[local_ip]:5080;transport=[transport]"))
+    users = STATE / "users.csv"
+    users.write_text("SEQUENTIAL\n" + "".join(f"u{i};\n" for i in range(10)))
+
+    def play(name, scenario, port, *more):
+        return phones.start(name, "sipp", f"[{ours}]:5060", "-sf", str(scenario), "-inf", str(users), "-i", theirs,
+                            "-p", str(port), "-t", {"udp": "u1", "tcp": "t1"}[transport], "-nostdin", *more, cwd=STATE)
+
+    once = ("-m", "10", "-r", "20", "-timeout", "10", "-timeout_error")
+    assert play("register", register, 5070, *once).process.wait(15) == 0
+    play("answer", RIG / "uas.xml", 5080)
+    calls = play("call", RIG / "uac.xml", 5090, *once)
+    assert calls.process.wait(15) == 0, calls.tail()
