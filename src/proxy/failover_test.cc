@@ -60,21 +60,31 @@ struct TcpServer final : net::StreamHandler {
 };
 
 // RFC 3261 18.1.1.
-TEST_F(Failover, ALargeRequestGoesOverTcpAndOverUdpWhereTcpIsRefused) {
+TEST_F(Failover, ALargeRequestGoesOverTcpIfTheDnsOffersIt) {
   auto& p = world.peer({.proxy = true});
   auto& alice = world.phone("alice", p);
   auto& carol = world.outsider("sip:carol@example.com", p);
   TcpServer server(world.net, "192.0.2.202");
-  world.zone.hosts["example.com"] = {"192.0.2.202", carol.address.ip.text()};
+  world.zone.services["_sip._udp.example.com"] = {{1, 1, carol.address.port, "udp.example.com"}};
+  world.zone.services["_sip._tcp.example.com"] = {{1, 1, 5060, "tcp.example.com"}};
+  world.zone.hosts["udp.example.com"] = {carol.address.ip.text()};
+  world.zone.hosts["tcp.example.com"] = {"192.0.2.202"};
+  alice.invite("sip:carol@example.com");
+  auto small = carol.wait("INVITE", 500ms);
+  ASSERT_FALSE(small.empty());
+  carol.answer(small, 486);
+  EXPECT_EQ(server.received, "");
+
   const std::string padding = "Subject: " + std::string(1200, 'x') + "\r\n";
-  alice.invite("sip:carol@example.com", padding);
-  EXPECT_TRUE(carol.quiet(500ms));
+  auto& bob = world.phone("bob", p);
+  bob.invite("sip:carol@example.com", padding);
+  EXPECT_TRUE(carol.wait("INVITE", 500ms).empty());
   EXPECT_TRUE(server.received.starts_with("INVITE sip:carol@example.com SIP/2.0\r\nVia: SIP/2.0/TCP "))
       << server.received;
 
-  world.zone.hosts["example.com"] = {carol.address.ip.text()};
-  auto& bob = world.phone("bob", p);
-  bob.invite("sip:carol@example.com", padding);
+  world.zone.services.erase("_sip._tcp.example.com");
+  auto& eve = world.phone("eve", p);
+  eve.invite("sip:carol@example.com", padding);
   EXPECT_FALSE(carol.wait("INVITE", 500ms).empty());
 }
 

@@ -275,16 +275,14 @@ void Targets::located(Branch& branch, dns::Hops hops) {
   if (branch.state != State::searching) return;
   if (!hops)
     return contexts_.fail(branch, branch.context->plan.from_member ? 503 : 500, hops.error().message);
-  // RFC 3261 18.1.1: a request that may not fit one datagram on its path goes over TCP; over UDP only
-  // if the place does not take it there.
+  // RFC 3261 18.1.1: a request that may not fit one datagram on its path goes over a stream, where the
+  // other domain's DNS offers one.
   const ResponseContext& context = *branch.context;
   const auto bytes = context.live ? context.live->bytes().size() : context.copy.size();
-  const bool large = branch.how == How::outside && bytes + kForwardingAdds > sip::limits::kMaxUdpRequest;
-  for (auto& hop : *hops) {
-    if (large && hop.endpoint.transport == net::Transport::udp)
-      branch.hops.push_back({{{net::Transport::tcp, hop.endpoint.address}, hop.name, false}, std::nullopt});
-    branch.hops.push_back({{hop.endpoint, std::move(hop.name), false}, std::nullopt});
-  }
+  if (bytes + kForwardingAdds > sip::limits::kMaxUdpRequest)
+    std::ranges::stable_partition(*hops,
+                                  [](const dns::Hop& hop) { return net::is_stream(hop.endpoint.transport); });
+  for (auto& hop : *hops) branch.hops.push_back({{hop.endpoint, std::move(hop.name), false}, std::nullopt});
   contexts_.resolved(branch);
 }
 

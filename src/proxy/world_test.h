@@ -27,9 +27,10 @@ inline constexpr std::string_view kDomain = "p2psip.org";
 // Names and addresses; SRV and NAPTR are the locator's own tests.
 struct Zone final : dns::Resolver {
   std::map<std::string, std::vector<std::string>> hosts;
+  std::map<std::string, std::vector<dns::Srv>> services;
   base::Loop* later = nullptr;  // answers in a later turn
   void naptr(const std::string&, dns::OnRecords<dns::Naptr> done) override { done({}); }
-  void srv(const std::string&, dns::OnRecords<dns::Srv> done) override { done({}); }
+  void srv(const std::string& name, dns::OnRecords<dns::Srv> done) override { done(services[name]); }
   void addresses(const std::string& name, bool, bool, dns::OnRecords<net::Ip> done) override;
 };
 
