@@ -10,7 +10,8 @@ OverlayNames::OverlayNames(std::string domain, identity::PeerId self, const sip:
       transport_(transport) {}
 
 void OverlayNames::set_route_host(std::string host_port) {
-  auto uri = sip::parse_uri("sip:" + host_port);
+  const std::string text = "sip:" + host_port;  // what `uri` looks into
+  auto uri = sip::parse_uri(text);
   if (!uri) return;
   route_name_ = uri->host;
   route_port_ = uri->port;
