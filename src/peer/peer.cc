@@ -128,6 +128,15 @@ base::Status Peer::Impl::open_overlay() {
 void Peer::Impl::make_services() {
   locator_ = std::make_unique<dns::Locator>(ground_.resolver, ground_.random, supported(*transport_),
                                             ground_.metrics);
+  transport_->set_response_locator(
+      [this](const std::string& host, std::uint16_t port, net::Transport transport, auto found) {
+        locator_->locate_response(host, port, transport, [found = std::move(found)](dns::Hops hops) {
+          std::vector<sip::Target> places;
+          if (hops)
+            for (auto& hop : *hops) places.push_back({hop.endpoint, std::move(hop.name), false});
+          found(std::move(places));
+        });
+      });
   if (roles_.contains(identity::Role::registrar)) {
     registrar::RegistrarConfig config{.domain = bundle_.domain,
                                       .open = config_.open_registration,

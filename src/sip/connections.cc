@@ -170,8 +170,8 @@ void Connections::on_stream_error(Connection& connection, std::string_view bytes
 
 // TLS has checked the name; a peer link must in any case not rest on that alone.
 void Connections::on_stream_connected(Connection& connection) {
-  if (!connection.flow().member) return;
-  if (proven_member(connection.stream()) == connection.name()) return;
+  if (!connection.flow().member || proven_member(connection.stream()) == connection.name())
+    return user_.on_stream_connected(connection.flow());
   ++not_a_member_;
   connection.close("its certificate is not that of the peer that was called");
 }

@@ -24,6 +24,7 @@ class ConnectionUser {
  public:
   virtual void on_stream_message(const Flow& flow, std::string_view bytes) = 0;
   virtual void on_stream_error(const Flow& flow, std::string_view bytes, const ParseError& error) = 0;
+  virtual void on_stream_connected(const Flow& flow) = 0;
   // Never from inside a call into Connections.
   virtual void on_stream_closed(const Flow& flow, std::string_view why) = 0;
 

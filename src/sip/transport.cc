@@ -7,6 +7,7 @@
 #include "sip/complete_via.h"
 #include "sip/connections.h"
 #include "sip/hash.h"
+#include "sip/late_responses.h"
 #include "sip/local_names.h"
 #include "sip/rewrite.h"
 #include "sip/stun_binding.h"
@@ -53,7 +54,9 @@ bool is_keep_alive(std::span<const char> bytes) {
 class TransportLayer::Impl final : public ConnectionUser {
  public:
   Impl(base::Loop& loop, net::Network& network, base::Metrics& metrics)
-      : network_(network),
+      : late_responses([this](const Target& to) { return connections_.to(to); },
+                       [this](const Flow& flow, base::Buffer bytes) { send(flow, std::move(bytes)); }),
+        network_(network),
         metrics_(metrics),
         names_(loop, network),
         connections_(loop, network, metrics, *this) {}
@@ -90,6 +93,7 @@ class TransportLayer::Impl final : public ConnectionUser {
   TransportHandler* handler = nullptr;
   StunHook stun_hook;
   TraceHook trace;
+  LateResponses late_responses;
   std::vector<std::unique_ptr<UdpPort>> udp;
   std::vector<StreamPort> streams;
   std::string member_name;
@@ -111,7 +115,9 @@ class TransportLayer::Impl final : public ConnectionUser {
   // ConnectionUser
   void on_stream_message(const Flow& flow, std::string_view bytes) override { receive(flow, bytes); }
   void on_stream_error(const Flow& flow, std::string_view bytes, const ParseError& error) override;
+  void on_stream_connected(const Flow& flow) override { late_responses.on_connected(flow); }
   void on_stream_closed(const Flow& flow, std::string_view why) override {
+    late_responses.on_closed(flow);
     if (handler) handler->on_flow_closed(flow, why);
   }
 
@@ -205,7 +211,10 @@ void TransportLayer::Impl::send(const Flow& flow, base::Buffer bytes) {
   }
   ++metrics_.sent;
   if (trace) trace(false, flow, bytes.view());
-  if (net::is_stream(flow.transport)) return connections_.send(flow, std::move(bytes));
+  if (net::is_stream(flow.transport)) {
+    late_responses.sent(flow, bytes);
+    return connections_.send(flow, std::move(bytes));
+  }
   udp[flow.socket]->socket->send(flow.remote, std::move(bytes));
 }
 
@@ -229,7 +238,9 @@ std::optional<Flow> TransportLayer::Impl::response_flow(const Flow& flow, const 
     if (flow.member) return connections_.to_member(via.host);
     Target target{{flow.transport, {flow.remote.ip, port}}, {}, false};
     if (!net::Ip::parse(via.host)) target.tls_name = via.host;
-    return connections_.to(target);
+    auto made = connections_.to(target);
+    if (made && !target.tls_name.empty()) late_responses.expect(*made, via.host, via.port);
+    return made;
   }
   Flow back = flow;
   if (const auto maddr = via.params.get("maddr")) {
@@ -346,6 +357,9 @@ void TransportLayer::respond_stateless(const Message& request, const Via& top_vi
   impl_->respond_stateless(request, top_via, flow, status, reason);
 }
 void TransportLayer::set_stun_hook(StunHook hook) { impl_->stun_hook = std::move(hook); }
+void TransportLayer::set_response_locator(ResponseLocator locate) {
+  impl_->late_responses.set_locate(std::move(locate));
+}
 void TransportLayer::set_trace(TraceHook trace) { impl_->trace = std::move(trace); }
 bool TransportLayer::is_local(std::string_view host, std::uint16_t port) const {
   return impl_->names().is_local(host, port);

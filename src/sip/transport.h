@@ -97,6 +97,13 @@ class TransportLayer {
   using StunHook = std::function<base::Buffer(std::span<const char> datagram, const net::Address& from)>;
   void set_stun_hook(StunHook hook);
 
+  // Where to look for the host of a sent-by when the connection for a response is gone and cannot be
+  // made anew (RFC 3263 5): gives the places to try, in order. Without it such responses are lost.
+  using ResponseLocator =
+      std::function<void(const std::string& host, std::uint16_t port, net::Transport transport,
+                         std::function<void(std::vector<Target>)> found)>;
+  void set_response_locator(ResponseLocator locate);
+
   // Sees every message as it comes and goes, for an operator who looks for a fault. Off (empty), it
   // costs one comparison.
   using TraceHook = std::function<void(bool incoming, const Flow& flow, std::string_view bytes)>;

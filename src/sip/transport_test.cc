@@ -66,6 +66,49 @@ TEST_F(Transport, SentByIsTheSocketsAddress) {
   EXPECT_EQ(transport.locals()[0].text(), "udp:192.0.2.1:5070");
 }
 
+// RFC 3263 5: the client has gone, and so has its address; its sent-by names a host that has moved.
+TEST_F(Transport, AResponseFindsTheHostOfItsSentBy) {
+  ASSERT_TRUE(transport.open({.locals = {local(net::Transport::tcp, "192.0.2.1:5060")}}));
+  struct Client final : net::StreamHandler {
+    void on_bytes(std::span<const char> b) override { received.append(b.data(), b.size()); }
+    void on_closed(const net::StreamClosed&) override {}
+    std::string received;
+  } client, moved;
+  auto old_host = world.host(*Ip::parse("192.0.2.50"));
+  auto stream = old_host->connect(*Address::parse("192.0.2.1:5060"), {}, client);
+  stream->send(base::Buffer::copy_of(
+      "OPTIONS sip:example.org SIP/2.0\r\nVia: SIP/2.0/TCP client.example:5070;branch=z9hG4bK1\r\nFrom: "
+      "<sip:a@b>;tag=1\r\n"
+      "To: <sip:example.org>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"));
+  loop.run_for(base::Duration(10));
+  ASSERT_TRUE(flow);
+  stream.reset();
+  loop.run_for(base::Duration(10));
+
+  auto nobody = world.host(*Ip::parse("192.0.2.51"));
+  auto new_host = world.host(*Ip::parse("192.0.2.52"));
+  std::unique_ptr<net::Stream> arrived;
+  auto listener = *new_host->listen(*Address::parse("192.0.2.52:5070"), nullptr, [&](auto s) {
+    arrived = std::move(s);
+    arrived->set_handler(moved);
+  });
+  std::string asked;
+  transport.set_response_locator(
+      [&](const std::string& host, std::uint16_t port, net::Transport, auto found) {
+        asked = fmt::format("{}:{}", host, port);
+        found({{{net::Transport::tcp, *Address::parse("192.0.2.51:5070")}, host, false},
+               {{net::Transport::tcp, *Address::parse("192.0.2.52:5070")}, host, false}});
+      });
+  auto via = parse_via("SIP/2.0/TCP client.example:5070;branch=z9hG4bK1");
+  ASSERT_TRUE(via);
+  auto back = transport.response_flow(*flow, *via);
+  ASSERT_TRUE(back);
+  transport.send(*back, base::Buffer::copy_of("SIP/2.0 200 OK\r\n\r\n"));
+  loop.run_for(base::Duration(10000));
+  EXPECT_EQ(asked, "client.example:5070");
+  EXPECT_EQ(moved.received, "SIP/2.0 200 OK\r\n\r\n");
+}
+
 TEST_F(Transport, WildcardIsNamedByTheRoute) {
   ASSERT_TRUE(transport.open({.locals = {local(net::Transport::udp, "0.0.0.0:5060")}}));
   EXPECT_EQ(sent_by(net::Transport::udp, "10.0.0.1:5060"), "192.0.2.1:5060");
