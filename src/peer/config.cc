@@ -94,9 +94,10 @@ base::SettingsTable settings(Config& c) {
   rows.push_back(base::list_setting("overlay.bootstrap",
                                     "peers to ask first, beside those named in the bundle",
                                     c.overlay_bootstrap, "host:port", check_host_port));
-  rows.push_back(base::duration_setting("overlay.join_jitter",
-                                        "a peer waits up to this long, by chance, before it joins",
-                                        c.overlay_join_jitter, 0ms, 60s));
+  rows.push_back(base::duration_setting(
+      "overlay.join_jitter",
+      "a peer that knows many others from its last run waits up to this long, by chance, before it joins",
+      c.overlay_join_jitter, 0ms, 60s));
 
   rows.push_back(base::text_setting(
       "registrar.accounts",
