@@ -1,10 +1,7 @@
 #include "cli/cli.h"
 
 #include <cstdio>
-#include <cstring>
-#include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include <termios.h>
 #include <unistd.h>
@@ -53,14 +50,6 @@ base::Result<std::string> read_password(std::string_view prompt) {
   }
   if (line.empty()) return base::fail("expected a password, found nothing");
   return line;
-}
-
-base::Result<std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return base::fail("{}: {}", path, std::strerror(errno));
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
 }
 
 }  // namespace causeway::cli

@@ -26,6 +26,5 @@ int main(int argc, char** argv);
 
 // "-" or a terminal without echo: for --password.
 base::Result<std::string> read_password(std::string_view prompt);
-base::Result<std::string> read_file(const std::string& path);
 
 }  // namespace causeway::cli

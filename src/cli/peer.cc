@@ -24,12 +24,7 @@ base::Result<peer::Config> configure(const Options& o) {
   auto table = peer::settings(config);
   if (!o.file.empty())
     if (auto read = table.read_file(o.file); !read) return std::unexpected(read.error());
-  for (const std::string& set : o.sets) {
-    auto equals = set.find('=');
-    if (equals == std::string::npos) return base::fail("--set: expected key=value, found '{}'", set);
-    if (auto done = table.set(set.substr(0, equals), set.substr(equals + 1)); !done)
-      return base::fail("--set {}: {}", set, done.error().message);
-  }
+  if (auto done = apply_sets(table, o.sets); !done) return std::unexpected(done.error());
   if (!o.bundle.empty()) config.bundle = o.bundle;
   if (config.bundle.empty())
     return base::fail(

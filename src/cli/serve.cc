@@ -89,4 +89,14 @@ base::Result<int> serve(peer::Config config, identity::Bundle bundle,
   return 0;
 }
 
+base::Status apply_sets(base::SettingsTable& table, const std::vector<std::string>& sets) {
+  for (const std::string& set : sets) {
+    auto equals = set.find('=');
+    if (equals == std::string::npos) return base::fail("--set: expected key=value, found '{}'", set);
+    if (auto done = table.set(set.substr(0, equals), set.substr(equals + 1)); !done)
+      return base::fail("--set {}: {}", set, done.error().message);
+  }
+  return {};
+}
+
 }  // namespace causeway::cli

@@ -15,4 +15,7 @@ namespace causeway::cli {
 base::Result<int> serve(peer::Config config, identity::Bundle bundle,
                         std::function<void(peer::Peer&)> on_ready);
 
+// The KEY=VALUE of each --set, in the order written.
+base::Status apply_sets(base::SettingsTable& table, const std::vector<std::string>& sets);
+
 }  // namespace causeway::cli

@@ -41,12 +41,7 @@ base::Result<int> run_try(const Options& o) {
   config.overlay_join_jitter = base::Duration(0);
   config.log_level = o.log_level;
   auto table = peer::settings(config);
-  for (const std::string& set : o.sets) {
-    auto equals = set.find('=');
-    if (equals == std::string::npos) return base::fail("--set: expected key=value, found '{}'", set);
-    if (auto done = table.set(set.substr(0, equals), set.substr(equals + 1)); !done)
-      return base::fail("--set {}: {}", set, done.error().message);
-  }
+  if (auto done = apply_sets(table, o.sets); !done) return std::unexpected(done.error());
   auto level = base::log::parse_level(config.log_level);
   if (!level) return std::unexpected(level.error());
   base::log::set_level(*level);

@@ -50,7 +50,6 @@ class Connections final : public Connection::Owner {
   // An open connection to the target, or a new one. None if it needs certificates that we do not have.
   std::optional<Flow> to(const Target& target);
   std::optional<Flow> to_member(std::string_view name) const;
-  std::optional<Flow> same_place(const Target& target) const;
 
   bool alive(const Flow& flow) const { return by_number_.contains(flow.connection); }
   void send(const Flow& flow, base::Buffer bytes);
@@ -70,6 +69,7 @@ class Connections final : public Connection::Owner {
   void on_stream_connected(Connection& connection) override;
   void on_stream_closed(Connection& connection, std::string_view why) override;
 
+  std::optional<Flow> same_place(const Target& target) const;
   Connection& add(const Flow& flow, std::string name, std::string key);
   std::string proven_member(const net::Stream& stream) const;
   void unregister(Connection& connection);
