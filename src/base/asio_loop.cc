@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,10 @@ namespace causeway::base {
 namespace {
 
 namespace asio = boost::asio;
+
+// Descriptors that one turn serves before the timers have their turn.
+constexpr std::size_t kMostReady = 128;
+
 using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
 
 // Memory for the one operation that a direction of a watch has under way: Asio recycles memory only
@@ -138,8 +143,9 @@ class AsioWatch final : public Loop::Watch {
 
 class AsioLoop final : public Loop {
  public:
-  AsioLoop()
+  explicit AsioLoop(std::chrono::microseconds pace)
       : Loop(steady_now()),
+        pace_(pace),
         context_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE),
         work_guard_(context_.get_executor()) {
     read_clocks();
@@ -186,10 +192,12 @@ class AsioLoop final : public Loop {
   void stop() override { stopped_ = true; }
 
  private:
-  static Instant steady_now() { return std::chrono::floor<Duration>(std::chrono::steady_clock::now()); }
+  using Clock = std::chrono::steady_clock;
+  static Instant steady_now() { return std::chrono::floor<Duration>(Clock::now()); }
 
   void read_clocks() {
-    now_ = steady_now();
+    turn_began_ = Clock::now();
+    now_ = std::chrono::floor<Duration>(turn_began_);
     unix_now_ = std::chrono::floor<Duration>(std::chrono::system_clock::now()).time_since_epoch().count();
     timers_.set_now(now_);
   }
@@ -198,13 +206,27 @@ class AsioLoop final : public Loop {
     wait(end);
     read_clocks();
     work_.take_posted();
+    const bool full = ready_.size() == kMostReady;
     std::size_t done = run_ready();
     done += timers_.advance(now_);
     done += work_.run_posted();
     if (done > 0) work_.run_hooks();
+    gathers_ = done > 0 && !full;
+  }
+
+  // After a turn that had work: lets the rest of the pace go by, so that more of it comes together.
+  void gather() const {
+    if (!gathers_ || pace_ <= Clock::duration::zero() || work_.has_posted()) return;
+    const auto next_turn = turn_began_ + pace_;
+    if (next_turn <= Clock::now()) return;
+    const auto since_epoch = std::chrono::nanoseconds(next_turn.time_since_epoch()).count();
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    const timespec until{since_epoch / kSecond, since_epoch % kSecond};
+    ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);  // a signal may end it early
   }
 
   void wait(std::optional<Instant> end) {
+    gather();
     std::optional<Instant> until = timers_.next_due();
     if (end) until = until ? std::min(*until, *end) : *end;
     if (work_.has_posted() || (until && *until <= now_)) {
@@ -215,6 +237,8 @@ class AsioLoop final : public Loop {
       // It does not look at the descriptors if the time is past already: timers that are always late
       // must not starve them.
       context_.poll_one();
+    }
+    while (!ready_.empty() && ready_.size() < kMostReady && context_.poll_one() != 0) {
     }
   }
 
@@ -242,6 +266,9 @@ class AsioLoop final : public Loop {
   asio::executor_work_guard<asio::io_context::executor_type> work_guard_;
   std::vector<ReadyEntry> ready_;
   TurnWork work_;
+  const Clock::duration pace_;
+  Clock::time_point turn_began_;
+  bool gathers_ = false;  // the last turn had work, and left none
   Instant now_;
   UnixMs unix_now_ = 0;
   int wake_fd_ = -1;
@@ -251,6 +278,8 @@ class AsioLoop final : public Loop {
 
 }  // namespace
 
-std::unique_ptr<Loop> make_asio_loop() { return std::make_unique<AsioLoop>(); }
+std::unique_ptr<Loop> make_asio_loop(std::chrono::microseconds pace) {
+  return std::make_unique<AsioLoop>(pace);
+}
 
 }  // namespace causeway::base

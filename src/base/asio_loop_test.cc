@@ -47,6 +47,37 @@ struct Pair {
   int fd[2];
 };
 
+// Under load turns keep their distance, and each takes all that has come; after a pause nothing waits.
+TEST(AsioLoop, TurnsKeepTheirPaceOnlyUnderLoad) {
+  constexpr auto kPace = 50ms;
+  auto loop = make_asio_loop(kPace);
+  Pair pairs[2];
+  std::unique_ptr<Loop::Watch> watches[2];
+  std::vector<std::chrono::steady_clock::time_point> served;
+  const auto clock = [] { return std::chrono::steady_clock::now(); };
+  for (int i = 0; i < 2; ++i) {
+    watches[i] = loop->watch(pairs[i].fd[1]);
+    watches[i]->wait(Ready::read, [&, i] {
+      EXPECT_TRUE(pairs[i].receive(1));
+      served.push_back(clock());
+      if (served.size() == 1) {
+        pairs[0].send(0);
+        watches[0]->wait(Ready::read, [&] {
+          served.push_back(clock());
+          loop->stop();
+        });
+      }
+    });
+  }
+  pairs[0].send(0);
+  pairs[1].send(0);
+  const auto began = clock();
+  loop->run();
+  ASSERT_EQ(served.size(), 3u);
+  EXPECT_LT(served[1] - began, kPace / 2) << "the first events, in one turn";
+  EXPECT_GE(served[2] - served[0], kPace - 1ms) << "what came right after them";
+}
+
 TEST(AsioLoop, TimersFireInTimeAndClocksAgree) {
   const auto loop = make_asio_loop();
   const Instant start = loop->now();

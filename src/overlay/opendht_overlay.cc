@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
-#include <map>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "base/log.h"
@@ -180,8 +180,13 @@ class OpenDhtOverlay final : public Overlay {
   SealedSocket socket_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 
-  std::map<std::string, Own, std::less<>> own_;
-  std::map<ListenId, Listener> listeners_;
+  struct UriHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view uri) const { return std::hash<std::string_view>{}(uri); }
+  };
+  std::unordered_map<std::string, Own, UriHash, std::equal_to<>> own_;
+  std::unordered_map<ListenId, Listener> listeners_;
+  std::unordered_multimap<std::string, ListenId> listening_to_;  // by URI
   ListenId last_listener_ = 0;
   std::set<LookupPtr> lookups_;
   std::set<InspectionPtr> inspections_;
@@ -307,8 +312,8 @@ void OpenDhtOverlay::put(const Record& record) {
   if (own.id) node_->cancel_put(key_of(record.uri), own.id);
   own = {record, 0};
   if (connected_) send(own);
-  for (auto& [id, listener] : listeners_)
-    if (listener.uri == record.uri) hear(id, record);
+  const auto [first, last] = listening_to_.equal_range(record.uri);
+  for (auto at = first; at != last; ++at) hear(at->second, record);
 }
 
 void OpenDhtOverlay::send(Own& own) {
@@ -466,6 +471,7 @@ Overlay::ListenId OpenDhtOverlay::listen(std::string_view uri, std::function<voi
   Listener& listener = listeners_[id];
   listener.uri = uri;
   listener.on_record = std::move(on_record);
+  listening_to_.emplace(listener.uri, id);
   if (const Record* own = own_record(uri)) hear(id, *own);
   if (connected_) start_listening(id, listener);
   return id;
@@ -503,6 +509,8 @@ void OpenDhtOverlay::unlisten(ListenId id) {
   auto it = listeners_.find(id);
   if (it == listeners_.end()) return;
   if (it->second.token) node_->unlisten(key_of(it->second.uri), it->second.token);
+  const auto [first, last] = listening_to_.equal_range(it->second.uri);
+  listening_to_.erase(std::find_if(first, last, [id](const auto& pair) { return pair.second == id; }));
   listeners_.erase(it);
 }
 
