@@ -63,6 +63,9 @@ std::optional<Ip> Ip::parse(std::string_view text) {
     if (inet_pton(AF_INET, terminated.data(), &v4_address) != 1) return std::nullopt;
     return v4(ntohl(v4_address.s_addr));
   }
+  // RFC 5118 4.10: the grammar of RFC 3261 has three colons before an IPv4 address where two are meant.
+  if (char* colons = std::strstr(terminated.data(), ":::"); colons && std::strchr(colons, '.'))
+    std::memmove(colons, colons + 1, std::strlen(colons));
   std::array<std::uint8_t, 16> bytes;
   if (inet_pton(AF_INET6, terminated.data(), bytes.data()) != 1) return std::nullopt;
   return v6(bytes);

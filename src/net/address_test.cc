@@ -12,9 +12,10 @@ TEST(Ip, ReadsNumericFormsOnly) {
   EXPECT_EQ(Ip::parse("192.0.2.1"), Ip::v4(0xc0000201));
   EXPECT_EQ(Ip::parse("[2001:db8::1]"), Ip::parse("2001:DB8:0:0::1"));
   EXPECT_TRUE(Ip::parse("::ffff:192.0.2.1")->is_v6());
+  EXPECT_EQ(Ip::parse("[2001:db8:::192.0.2.1]"), Ip::parse("2001:db8::c000:201"));
   for (const char* bad : {"", "192.0.2", "192.0.2.256", "192.0.2.1 ", "example.com", "[192.0.2.1]", "[", "[]",
-                          ":::", "1.2.3.4:5", "fe80::1%lo", "2001:db8::1::2", "0x7f.1", "127.1",
-                          "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa"})
+                          ":::", "2001:db8:::1", ":::1.2.3", "1.2.3.4:5", "fe80::1%lo", "2001:db8::1::2",
+                          "0x7f.1", "127.1", "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa"})
     EXPECT_FALSE(Ip::parse(bad)) << bad;
   EXPECT_FALSE(Ip::parse(std::string_view("1.2.3.4\0", 8)));
 }

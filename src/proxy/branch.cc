@@ -4,6 +4,17 @@
 #include "sip/rewrite.h"
 
 namespace causeway::proxy {
+namespace {
+
+// RFC 3261 16.6 step 2: a Contact may have headers behind its '?' (RFC 4475 3.3.14), a Request-URI not.
+std::string_view without_headers(std::string_view contact) {
+  if (contact.find('?') == contact.npos) return contact;
+  const auto uri = sip::parse_uri(contact);
+  if (!uri || !uri->headers.data()) return contact;
+  return contact.substr(0, static_cast<std::size_t>(uri->headers.data() - contact.data()) - 1);
+}
+
+}  // namespace
 
 Branch::Branch() : Node(Kind::branch), timer(&ResponseContexts::on_timer) { timer.branch = this; }
 
@@ -162,7 +173,7 @@ base::Buffer ResponseContexts::build(Branch& branch, const sip::Flow& flow, std:
   if (branch.how == Branch::How::binding) {
     const auto* binding = targets_->binding_of(branch);
     if (!binding) return {};
-    if (!branch.keep_uri) leg.uri = binding->contact;
+    if (!branch.keep_uri) leg.uri = without_headers(binding->contact);
     leg.callee_token = binding->token;
     if (!binding->path.empty()) leg.path = &binding->path;
   } else if (branch.how == Branch::How::source) {

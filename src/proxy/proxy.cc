@@ -97,7 +97,7 @@ void Proxy::Impl::route(Work& work) {
   const bool registers = work.request.method() == Method::register_;
   if (work.route.way == Way::here || (registers && work.route.way == Way::user)) return answer_here(work);
   if (work.route.way == Way::nowhere) return refuse(work, {404, "Not Found: no such name in this domain"});
-  if (work.valid.max_forwards == 0) return answer_here(work);
+  if (work.valid.max_forwards == 0) return refuse(work, {483, "Too Many Hops"});
 
   sender_.kind = Sender::Kind::outsider;
   sender_.user.clear();
@@ -126,7 +126,8 @@ void Proxy::Impl::answer_here(const Work& work) {
     }
     default: {
       const ExtraHeader extra[] = {{"Allow", "OPTIONS, REGISTER"}};
-      return core_.answer(work.transaction, work.request, 405, sip::reason_phrase(405), extra);
+      const int status = work.request.method() == Method::other ? 501 : 405;  // 8.2.1
+      return core_.answer(work.transaction, work.request, status, sip::reason_phrase(status), extra);
     }
   }
 }

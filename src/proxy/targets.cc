@@ -368,7 +368,9 @@ std::pair<std::optional<sip::Flow>, bool> Targets::next_phone_flow(Branch& branc
   const bool reachable = b.contact_endpoint && b.contact_endpoint->address.ip == b.flow.remote.ip;
   if (b.by_flow && !reachable) return {std::nullopt, true};
   if (!by_address(b)) return {std::nullopt, true};
-  return {transport.flow_to({*b.contact_endpoint, b.contact_endpoint->address.ip.text(), false}), true};
+  sip::Target to{*b.contact_endpoint, {}, false};
+  if (net::is_stream(to.endpoint.transport)) to.tls_name = to.endpoint.address.ip.text();
+  return {transport.flow_to(to), true};
 }
 
 }  // namespace causeway::proxy

@@ -48,8 +48,24 @@ Refusal check_hops(const Message& request, Validated& result) {
   auto hops = request.max_forwards();
   if (!hops) return {400, "Bad Max-Forwards"};
   result.max_forwards = hops->value_or(-1);
-  // OPTIONS may be answered by whom it reaches last (16.3 step 3): proxy.cc does.
-  if (result.max_forwards == 0 && request.method() != Method::options) return {483, "Too Many Hops"};
+  return {};
+}
+
+bool are_vias(std::string_view list) {
+  bool fine = true;
+  const bool split =
+      sip::for_each_value(list, [&](std::string_view via) { return fine = sip::parse_via(via).has_value(); });
+  return split && fine;
+}
+
+// What is read nowhere else but goes on: the next server must not find it broken. Of the Vias the topmost has
+// been read; the others matter where several stand in one line.
+Refusal check_syntax(const Message& request) {
+  if (!sip::parse_name_addr(request.value(HeaderName::to))) return {400, "Bad To"};
+  for (auto* field = request.first(HeaderName::via); field; field = request.next(*field)) {
+    const auto list = request.value(*field);
+    if (list.find(',') != list.npos && !are_vias(list)) return {400, "Bad Via"};
+  }
   return {};
 }
 
@@ -94,7 +110,9 @@ Refusal validate(const Message& request, std::uint64_t seed, Validated& result) 
   auto uri = request.request_uri();
   if (!uri) return {400, "Bad Request-URI"};
   if (!uri->is_sip) return {416, "Unsupported URI Scheme"};
+  if (!uri->headers.empty()) return {400, "Headers in the Request-URI"};  // 19.1.1
   result.uri = *uri;
+  if (auto refusal = check_syntax(request)) return refusal;
   if (auto refusal = check_hops(request, result)) return refusal;
   result.loop_hash = loop_hash(request, seed);
   if (has_looped(request, result.loop_hash)) return {482, "Loop Detected"};

@@ -27,7 +27,7 @@ struct Refusal {
 
 struct Validated {
   sip::Uri uri;           // Request-URI
-  int max_forwards = -1;  // as it came; -1: none
+  int max_forwards = -1;  // as it came; -1: none. 0 goes no further, but may be for this peer itself
   int breadth = kMaxBreadth;
   std::uint32_t loop_hash = 0;
 };

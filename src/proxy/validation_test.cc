@@ -38,8 +38,10 @@ TEST_F(Validation, MaxForwards) {
   bob.answer(in, 200);
   carol.wait("SIP/2.0 200");
   carol.wait("SIP/2.0 200");
-  // OPTIONS is answered by whom it reaches last.
+  // It is about going on: whom the request is for answers it.
   auto options = carol.write({.method = "OPTIONS", .uri = "sip:bob@p2psip.org"});
+  EXPECT_EQ(status_of(with(options, "Max-Forwards: 70", "Max-Forwards: 0")), "483");
+  options = carol.write({.method = "OPTIONS", .uri = "sip:p2psip.org"});
   EXPECT_EQ(status_of(with(options, "Max-Forwards: 70", "Max-Forwards: 0")), "200");
 }
 
@@ -47,6 +49,10 @@ TEST_F(Validation, WhatCannotBeForwarded) {
   EXPECT_EQ(status_of(message("", "tel:+4930123456")), "416");
   EXPECT_EQ(status_of(message("Route: <sip:\r\n")), "400");
   EXPECT_EQ(status_of(message("Max-Breadth: 0\r\n")), "440");
+  EXPECT_EQ(status_of(message("", "sip:bob@p2psip.org?Route=%3Csip:p2psip.org%3E")), "400");
+  EXPECT_EQ(status_of(message("Via: SIP/2.0/UDP 192.0.2.1, SIP/2.0/UDP\r\n")), "400");
+  EXPECT_EQ(status_of(message("Via: SIP/2.0/UDP 192.0.2.1;branch=a,,\r\n")), "400");
+  EXPECT_EQ(status_of(with(message(), "To: <", "To: \"Bob <")), "400");
   std::string many = "Route: ";
   for (int i = 0; i < 20; ++i) many += i ? ",<sip:p2psip.org;lr>" : "<sip:p2psip.org;lr>";
   EXPECT_EQ(status_of(message(many + "\r\n")), "400");
@@ -54,6 +60,19 @@ TEST_F(Validation, WhatCannotBeForwarded) {
   auto bad = carol.wait("SIP/2.0 420");
   EXPECT_EQ(header(bad, "Unsupported"), "foo, bar");
   EXPECT_TRUE(bob.quiet());
+}
+
+// RFC 3261 16.6 step 2: a Contact may have them (RFC 4475 3.3.14), a Request-URI not.
+TEST_F(Validation, HeadersOfAContactStayBehind) {
+  bob.enroll(0);
+  bob.ask({.method = "REGISTER",
+           .uri = "sip:p2psip.org",
+           .extra = "Contact: <" + bob.contact() + "?Route=%3Csip:x%3E>\r\n",
+           .to = "<" + bob.uri + ">",
+           .contact = false});
+  EXPECT_NE(bob.wait("SIP/2.0 200").find("?Route=%3Csip:x%3E"), std::string::npos);
+  carol.send(message());
+  EXPECT_TRUE(bob.wait("MESSAGE").starts_with("MESSAGE " + bob.contact() + " SIP/2.0\r\n"));
 }
 
 TEST_F(Validation, UnknownMethodsAndHeadersPass) {

@@ -23,7 +23,7 @@ struct Binding {
   std::string instance;  // +sip.instance without quotes, or empty
   std::uint64_t instance_hash = 0;
   std::uint32_t reg_id = 0;  // RFC 5626; 0: none
-  std::string call_id;
+  std::uint64_t call = 0;  // keyed hash of the Call-ID
   std::uint32_t cseq = 0;
   std::uint16_t q = 1000;
   base::Instant expires;

@@ -7,6 +7,7 @@
 #include "registrar/publisher.h"
 #include "registrar/reach.h"
 #include "registrar/register_request.h"
+#include "sip/hash.h"
 #include "sip/rewrite.h"
 
 namespace causeway::registrar {
@@ -49,8 +50,11 @@ class Registrar::Impl {
               std::string_view reason, std::span<const sip::ExtraHeader> extra = {});
   void challenge(sip::ServerTransaction& transaction, const sip::Message& request, bool stale);
 
+  std::uint64_t call_hash(const RegisterRequest& asked) const {
+    return sip::keyed_hash(asked.call_id, call_seed_);
+  }
   bool out_of_order(const Binding& binding, const RegisterRequest& asked) const {
-    return binding.call_id == asked.call_id && asked.cseq <= binding.cseq;
+    return asked.cseq <= binding.cseq && binding.call == call_hash(asked);
   }
   static bool same_binding(const Binding& binding, const ContactChange& change);
   Binding make_binding(const RegisterRequest& asked, const ContactChange& change, const sip::Message& request,
@@ -62,6 +66,7 @@ class Registrar::Impl {
   RegistrarConfig config_;
   RegistrarParts parts_;
   Metrics metrics_;
+  std::uint64_t call_seed_ = parts_.random.u64();
   Publisher publisher_;
   BindingTable table_;
   identity::Accounts accounts_;
@@ -170,7 +175,7 @@ Binding Registrar::Impl::make_binding(const RegisterRequest& asked, const Contac
   b.instance = change.instance;
   b.instance_hash = identity::instance_hash(change.instance.empty() ? change.uri_text : change.instance);
   b.reg_id = change.reg_id;
-  b.call_id = asked.call_id;
+  b.call = call_hash(asked);
   b.cseq = asked.cseq;
   b.q = change.q;
   b.expires = parts_.loop.now() + std::chrono::seconds(change.expires);

@@ -57,7 +57,8 @@ std::optional<Branch> read_branch(std::string_view text) {
 }
 
 bool has_magic_cookie(std::string_view branch) {
-  return branch.starts_with(kMagicCookie) || same_text(branch.substr(0, kMagicCookie.size()), kMagicCookie);
+  return branch.size() > kMagicCookie.size() &&
+         (branch.starts_with(kMagicCookie) || same_text(branch.substr(0, kMagicCookie.size()), kMagicCookie));
 }
 
 }  // namespace causeway::sip

@@ -35,7 +35,8 @@ BranchText write_branch(const Branch& branch);
 // None if the text is not of that form. Either case (tokens compare without it, RFC 3261 7.3.1).
 std::optional<Branch> read_branch(std::string_view text);
 
-// RFC 3261 8.1.1.7: the sender promises that the branch identifies its transaction.
+// RFC 3261 8.1.1.7: the sender promises that the branch identifies its transaction. The cookie alone
+// identifies nothing (RFC 4475 3.2.1).
 bool has_magic_cookie(std::string_view branch);
 
 }  // namespace causeway::sip

@@ -32,8 +32,9 @@ TEST(Branch, RefusesEverythingElse) {
 }
 
 TEST(Branch, CookieInEitherCase) {
-  EXPECT_TRUE(has_magic_cookie("z9hG4bK"));
+  EXPECT_TRUE(has_magic_cookie("z9hG4bK1"));
   EXPECT_TRUE(has_magic_cookie("Z9hg4Bkabc"));
+  EXPECT_FALSE(has_magic_cookie("z9hG4bK"));
   EXPECT_FALSE(has_magic_cookie("z9hG4b"));
   EXPECT_FALSE(has_magic_cookie(""));
 }

@@ -69,6 +69,14 @@ bool take(std::string_view& rest, std::string_view word) {
   return true;
 }
 
+std::string_view take_token(std::string_view& rest) {
+  std::size_t n = 0;
+  while (n < rest.size() && scan::is(rest[n], scan::kToken)) ++n;
+  const std::string_view token = rest.substr(0, n);
+  rest.remove_prefix(n);
+  return token;
+}
+
 // host [COLON port], white space allowed around the colon.
 const char* take_sent_by(std::string_view& rest, Via& via) {
   std::size_t n = 0;
@@ -109,15 +117,17 @@ bool is_display(std::string_view text) {
 
 const char* split_address(std::string_view text, AddressParts& parts) {
   text = trim(text);
+  const bool quoted = !text.empty() && text.front() == '"';
   std::size_t open = 0;
-  if (!text.empty() && text.front() == '"') {
-    open = quoted_length(text);
-    if (open == 0) return "Quoted string without an end";
+  if (quoted) {
+    const std::size_t n = quoted_length(text);
+    if (n == 0) return "Quoted string without an end";
+    open = std::min(text.find('<', n), text.size());
+  } else {
+    // A '<' inside a parameter's quoted string is none.
+    while (open < text.size() && text[open] != '<' && text[open] != ';' && text[open] != '"') ++open;
   }
-  open = text.find('<', open);
-  const std::size_t semicolon = text.find_first_of(";\"");
-  // A '<' inside a parameter's quoted string is none.
-  if (open != text.npos && (text.front() == '"' || semicolon == text.npos || open < semicolon)) {
+  if (open < text.size() && text[open] == '<') {
     const std::size_t close = text.find('>', open);
     if (close == text.npos) return "'<' without '>'";
     parts = {trim(text.substr(0, open)), text.substr(open + 1, close - open - 1),
@@ -127,7 +137,8 @@ const char* split_address(std::string_view text, AddressParts& parts) {
     const std::size_t n = std::min(text.find(';'), text.size());
     parts = {{}, trim(text.substr(0, n)), text.substr(n), false};
     // 20.10: such a URI must stand in brackets.
-    if (parts.uri.find_first_of(",?") != text.npos) return "URI that needs brackets";
+    if (std::ranges::any_of(parts.uri, [](char c) { return c == ',' || c == '?'; }))
+      return "URI that needs brackets";
   }
   if (!parts.params.empty() && parts.params.front() != ';') return "Bad address parameters";
   return nullptr;
@@ -154,7 +165,10 @@ bool well_formed(const Params& params) {
 
 Parsed<FirstValue> split_first(std::string_view field) {
   const std::string_view text = trim(field);
-  std::size_t i = 0;
+  std::size_t i = std::min(text.find(','), text.size());
+  const auto before_comma = text.substr(0, i);
+  const bool plain = before_comma.find('"') == text.npos && before_comma.find('<') == text.npos;
+  if (!plain) i = 0;
   while (i < text.size() && text[i] != ',') {
     if (text[i] == '"') {
       const std::size_t n = quoted_length(text.substr(i));
@@ -180,14 +194,15 @@ Parsed<Via> parse_via(std::string_view value) {
   Via via;
   via.text = trim(value);
   std::string_view rest = via.text;
-  if (!take(rest, "SIP") || !take(rest, "/") || !take(rest, "2.0") || !take(rest, "/"))
-    return bad("Via is not SIP/2.0");
-  std::size_t n = 0;
-  while (n < rest.size() && scan::is(rest[n], scan::kToken)) ++n;
-  via.transport_text = rest.substr(0, n);
-  if (n == 0 || n == rest.size() || !is_lws(rest[n])) return bad("Bad transport in Via");
+  constexpr std::string_view kUsual = "SIP/2.0/";
+  if (rest.starts_with(kUsual) && rest.size() > kUsual.size() && !is_lws(rest[kUsual.size()]))
+    rest.remove_prefix(kUsual.size());
+  else if (!take(rest, "SIP") || !take(rest, "/") || take_token(rest).empty() || !take(rest, "/"))
+    return bad("Via is not SIP");
+  via.transport_text = take_token(rest);
+  if (via.transport_text.empty() || rest.empty() || !is_lws(rest.front())) return bad("Bad transport in Via");
   via.transport = net::parse_transport(via.transport_text);
-  rest = trim_left(rest.substr(n));
+  rest = trim_left(rest);
   if (const char* what = take_sent_by(rest, via))
     return bad(what, static_cast<std::size_t>(rest.data() - value.data()));
   via.params.text = trim_left(rest);

@@ -34,7 +34,7 @@ struct FirstValue {
 };
 Parsed<FirstValue> split_first(std::string_view field);
 
-// One Via value (RFC 3261 20.42).
+// One Via value (RFC 3261 20.42). Any version of SIP: who speaks another is owed a 505 (RFC 4475 3.1.2.16).
 struct Via {
   std::string_view text;                    // the whole value
   std::string_view transport_text;          // "UDP"

@@ -84,8 +84,8 @@ TEST(Via, OtherTransportsAndV6) {
 
 TEST(Via, Refused) {
   for (std::string_view text :
-       {"", "SIP/2.0/UDP", "SIP/2.0/UDP ", "SIP/3.0/UDP h", "HTTP/2.0/UDP h", "SIP/2.0 UDP h",
-        "SIP/2.0/UDP h:0", "SIP/2.0/UDP h:65536", "SIP/2.0/UDP h:x", "SIP/2.0/UDP [::1", "SIP/2.0/UDP h;=x",
+       {"", "SIP/2.0/UDP", "SIP/2.0/UDP ", "SIP//UDP h", "HTTP/2.0/UDP h", "SIP/2.0 UDP h", "SIP/2.0/UDP h:0",
+        "SIP/2.0/UDP h:65536", "SIP/2.0/UDP h:x", "SIP/2.0/UDP [::1", "SIP/2.0/UDP h;=x",
         "SIP/2.0/UDP h;a=\"b", "SIP/2.0/UDP h x", "SIP/2.0/UDP ;branch=x", "SIP/2.0/UDP 192.0.2.15;;,;,,",
         "SIP/2.0/UDP h;a=b c"})
     EXPECT_FALSE(parse_via(text)) << text;

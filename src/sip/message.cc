@@ -293,7 +293,8 @@ void Message::check_mandatory() {
     method_ = parsed->method;
     method_text_ = parsed->method_text;
   } else if (method_ != parsed->method || method_text_ != parsed->method_text) {
-    fault("CSeq and Request-Line have different methods", text.data());
+    // RFC 4475 3.1.2.18: of a method that is not known, nothing else can be said.
+    fault("CSeq and Request-Line have different methods", text.data(), method_ == Method::other ? 501 : 400);
   }
 }
 

@@ -260,7 +260,8 @@ TEST_F(MessageTest, Mandatory) {
   refuse("INVITE sip:c@d SIP/2.0\r\nVia: x\r\nf: x\r\nt: x\r\ni:\r\nCSeq: 1 INVITE\r\n\r\n",
          "Mandatory header without a value");
   refuse(request(kOptions, "", "1 INVITE"), "CSeq and Request-Line have different methods");  // 3.1.2.17
-  refuse(request("NEWMETHOD sip:c@d SIP/2.0", "", "1 OTHER"), "CSeq and Request-Line have different methods");
+  refuse(request("NEWMETHOD sip:c@d SIP/2.0", "", "1 OTHER"), "CSeq and Request-Line have different methods",
+         true, 501);                                                          // 3.1.2.18
   refuse(request(kOptions, "", "36893488147419103232 OPTIONS"), "Bad CSeq");  // 3.1.2.4
   refuse(request(kOptions, "", ""), "Bad CSeq");
 }

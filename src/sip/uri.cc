@@ -176,9 +176,8 @@ bool headers_within(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-bool same_text(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
+bool same_letters(const char* a, const char* b, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i)
     if (a[i] != b[i] && scan::lower(a[i]) != scan::lower(b[i])) return false;
   return true;
 }

@@ -42,6 +42,9 @@ bool equivalent(const Uri& a, const Uri& b);
 std::string address_of_record(const Uri& uri);
 
 // Case-insensitive comparison of ASCII text: hosts, parameter names, header names.
-bool same_text(std::string_view a, std::string_view b);
+bool same_letters(const char* a, const char* b, std::size_t n);
+inline bool same_text(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && same_letters(a.data(), b.data(), a.size());
+}
 
 }  // namespace causeway::sip
