@@ -1,0 +1,115 @@
+// A UDP socket of many phones: reads and writes in batches (recvmmsg, sendmmsg), so that the generator costs
+// less than the server that it measures.
+#pragma once
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace load {
+
+struct Place {
+  std::string ip = "127.0.0.1";
+  std::uint16_t port = 5060;
+
+  std::string text() const { return ip + ":" + std::to_string(port); }
+  sockaddr_in address() const {
+    sockaddr_in a{};
+    a.sin_family = AF_INET;
+    a.sin_port = htons(port);
+    if (inet_pton(AF_INET, ip.c_str(), &a.sin_addr) != 1) fail("not an IPv4 address: " + ip);
+    return a;
+  }
+  [[noreturn]] static void fail(const std::string& why) {
+    std::fprintf(stderr, "%s\n", why.c_str());
+    std::exit(2);
+  }
+};
+
+// In every Call-ID and branch: a server still knows those of the run before.
+inline const std::string& run_id() {
+  static const std::string id = std::to_string(getpid());
+  return id;
+}
+
+class BatchSocket {
+ public:
+  // Sends to `server` and hears from it alone.
+  BatchSocket(const Place& local, const Place& server) : local_(local), fd_(socket(AF_INET, SOCK_DGRAM, 0)) {
+    for (int option : {SO_RCVBUF, SO_SNDBUF})
+      setsockopt(fd_, SOL_SOCKET, option, &kKernelBuffer, sizeof kKernelBuffer);
+    const sockaddr_in here = local.address(), there = server.address();
+    if (bind(fd_, reinterpret_cast<const sockaddr*>(&here), sizeof here) != 0)
+      Place::fail("bind " + local.text());
+    if (connect(fd_, reinterpret_cast<const sockaddr*>(&there), sizeof there) != 0)
+      Place::fail("connect " + server.text());
+    for (std::size_t i = 0; i < kBatch; ++i) room_[i].resize(kLargest);
+  }
+  ~BatchSocket() { close(fd_); }
+  BatchSocket(const BatchSocket&) = delete;
+  BatchSocket& operator=(const BatchSocket&) = delete;
+
+  int fd() const { return fd_; }
+  const Place& local() const { return local_; }
+
+  // Leaves with the next flush, which comes by itself when a batch is full.
+  void send(std::string_view message) {
+    waiting_[count_++].assign(message);
+    if (count_ == kBatch) flush();
+  }
+
+  void flush() {
+    for (std::size_t i = 0; i < count_; ++i) describe(i, waiting_[i].data(), waiting_[i].size());
+    for (std::size_t sent = 0; sent < count_;) {
+      const int n = sendmmsg(fd_, headers_.data() + sent, static_cast<unsigned>(count_ - sent), 0);
+      if (n > 0)
+        sent += static_cast<std::size_t>(n);
+      else if (errno != EINTR && errno != ECONNREFUSED)
+        break;  // what is lost here is sent again by its timer
+    }
+    count_ = 0;
+  }
+
+  // Calls `f(std::string_view)` for every datagram that is there.
+  template <class F>
+  void receive(F&& f) {
+    for (int got = kBatch; got == static_cast<int>(kBatch);) {
+      for (std::size_t i = 0; i < kBatch; ++i) describe(i, room_[i].data(), kLargest);
+      got = recvmmsg(fd_, headers_.data(), kBatch, MSG_DONTWAIT, nullptr);
+      lengths_.clear();
+      for (int i = 0; i < got; ++i) lengths_.push_back(headers_[static_cast<std::size_t>(i)].msg_len);
+      for (std::size_t i = 0; i < lengths_.size(); ++i) f(std::string_view(room_[i].data(), lengths_[i]));
+    }
+  }
+
+ private:
+  static constexpr std::size_t kBatch = 64, kLargest = 4096;
+  static constexpr int kKernelBuffer = 8 << 20;
+
+  void describe(std::size_t i, char* bytes, std::size_t size) {
+    parts_[i] = {bytes, size};
+    headers_[i] = {};
+    headers_[i].msg_hdr.msg_iov = &parts_[i];
+    headers_[i].msg_hdr.msg_iovlen = 1;
+  }
+
+  Place local_;
+  int fd_;
+  std::array<std::string, kBatch> waiting_, room_;
+  std::array<iovec, kBatch> parts_;
+  std::array<mmsghdr, kBatch> headers_;
+  std::vector<unsigned> lengths_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace load

@@ -1,0 +1,90 @@
+// Calls at a given rate, whatever becomes of them (an open loop): callers and callees in one.
+//
+// A call is INVITE 180 200 ACK, a while of talking, BYE 200, through the server under test. Callers send
+// again what is not answered (RFC 3261 17.1, timers A, B and E), callees their 200 until the ACK comes
+// (13.3.1.4). A call has a slot; its Call-ID is GENERATION.SLOT.RUN, so that both sides find it without a
+// table.
+//
+// Every second a line says how many calls were begun, completed, refused (and with 503), or given up so far,
+// how many are in progress, and what the caller waited for the 200.
+#pragma once
+
+#include <cstdint>
+#include <queue>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "batch_socket.h"
+#include "clock.h"
+
+namespace load {
+
+struct CallPlan {
+  std::string domain;
+  std::uint32_t first = 1, users = 1000;  // called at random: u1, u2, ...
+  double rate = 1000;                     // calls begun a second
+  double seconds = 10;                    // for how long calls are begun
+  double hold = 0;                        // seconds from ACK to BYE
+};
+
+class Calls {
+ public:
+  Calls(CallPlan plan, BatchSocket& callers, BatchSocket& callees);
+  // Until every call has ended, or *stop.
+  void run(const volatile bool& stop);
+
+ private:
+  enum class State : std::uint8_t { idle, inviting, proceeding, talking, ending };
+  struct Call {
+    State state = State::idle;
+    bool acked = false;  // the callee has the ACK
+    std::uint32_t generation = 0, user = 0;
+    Time began{};
+    Time resend_at{};  // of the caller's request; an earlier timer is out of date
+    Clock::duration resend_after{}, answer_after{};
+    std::string dialogue;  // Request-URI, then header lines: Route, From, To, Call-ID
+    std::string answer;    // the callee's 200
+  };
+  enum class What : std::uint8_t { resend, resend_answer, hang_up };
+  struct Due {
+    Time at;
+    std::uint32_t slot, generation;
+    What what;
+    bool operator>(const Due& other) const { return at > other.at; }
+  };
+  struct Counts {
+    std::uint64_t begun = 0, completed = 0, refused = 0, busy = 0, given_up = 0, sent_again = 0;
+  };
+
+  void begin(Time now);
+  void end(Call& call, std::uint64_t& outcome);
+  void later(Call& call, Clock::duration in, What what, Time now);
+  void send_request(Call& call, Time now);
+  void fire(const Due& due, Time now);
+  void report(Time now);
+  Call* call_of(std::string_view message);
+  std::uint32_t slot_of(const Call& call) const { return static_cast<std::uint32_t>(&call - calls_.data()); }
+
+  std::string call_id(const Call& call) const;
+  std::string invite(const Call& call) const;
+  std::string in_dialogue(const Call& call, std::string_view method, int cseq) const;
+  void at_caller(std::string_view message, Time now);
+  void answered(Call& call, std::string_view ok, Time now);
+  void refused(Call& call, std::string_view response, int status);
+  void at_callee(std::string_view message, Time now);
+
+  CallPlan plan_;
+  BatchSocket &callers_, &callees_;
+  std::vector<Call> calls_;
+  std::vector<std::uint32_t> free_;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  std::minstd_rand chance_{1};
+  Counts counts_;
+  Time began_{}, reported_{};
+  std::uint64_t waited_calls_ = 0;  // since the last report
+  Clock::duration waited_{}, waited_most_{};
+};
+
+}  // namespace load

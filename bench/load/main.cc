@@ -1,0 +1,87 @@
+// load register|call: many phones at a server under test, over UDP. Prints JSON, one object a line.
+//
+//   load register --domain p2p.test --users 100000
+//   load call --domain p2p.test --users 100000 --rate 500 --seconds 30 --hold 2
+//
+// Users are u1, u2, ... at the phones' address (--phones); callers are nobody's users and stand at --callers.
+// Neither authenticates. SIGTERM ends it early, with the last line as always.
+#include <csignal>
+#include <functional>
+#include <map>
+
+#include "calls.h"
+#include "registrations.h"
+
+namespace {
+
+using namespace load;
+
+volatile bool stop = false;
+
+Place place(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) Place::fail("expected ADDRESS:PORT, found " + std::string(text));
+  return {std::string(text.substr(0, colon)),
+          static_cast<std::uint16_t>(std::atoi(std::string(text.substr(colon + 1)).c_str()))};
+}
+
+struct Options {
+  std::string domain = "p2p.test";
+  Place server{"127.0.0.1", 5060}, phones{"127.0.0.1", 5080}, callers{"127.0.0.1", 5090};
+  std::uint32_t first = 1, users = 1000;
+  double rate = 0, seconds = 10, hold = 0;
+};
+
+Options read_options(int count, char** words) {
+  Options o;
+  const std::map<std::string_view, std::function<void(const char*)>> known = {
+      {"--domain", [&](const char* v) { o.domain = v; }},
+      {"--server", [&](const char* v) { o.server = place(v); }},
+      {"--phones", [&](const char* v) { o.phones = place(v); }},
+      {"--callers", [&](const char* v) { o.callers = place(v); }},
+      {"--first", [&](const char* v) { o.first = static_cast<std::uint32_t>(std::atoi(v)); }},
+      {"--users", [&](const char* v) { o.users = static_cast<std::uint32_t>(std::atoi(v)); }},
+      {"--rate", [&](const char* v) { o.rate = std::atof(v); }},
+      {"--seconds", [&](const char* v) { o.seconds = std::atof(v); }},
+      {"--hold", [&](const char* v) { o.hold = std::atof(v); }},
+  };
+  for (int i = 2; i < count; i += 2) {
+    const auto option = known.find(words[i]);
+    if (option == known.end() || i + 1 == count)
+      Place::fail("unknown option, or no value: " + std::string(words[i]));
+    option->second(words[i + 1]);
+  }
+  return o;
+}
+
+int register_users(const Options& o) {
+  BatchSocket phones(o.phones, o.server);
+  const auto result =
+      Registrations({.domain = o.domain, .first = o.first, .users = o.users, .rate = o.rate}, phones).run();
+  std::printf("{\"accepted\": %u, \"refused\": %u, \"sent_again\": %u, \"seconds\": %.3f}\n", result.accepted,
+              result.refused, result.sent_again, result.seconds);
+  return result.accepted == o.users ? 0 : 1;
+}
+
+int make_calls(const Options& o) {
+  BatchSocket callers(o.callers, o.server), phones(o.phones, o.server);
+  Calls({.domain = o.domain,
+         .first = o.first,
+         .users = o.users,
+         .rate = o.rate > 0 ? o.rate : 1000,
+         .seconds = o.seconds,
+         .hold = o.hold},
+        callers, phones)
+      .run(stop);
+  return 0;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  const std::string_view command = count > 1 ? words[1] : "";
+  std::signal(SIGTERM, [](int) { stop = true; });
+  if (command == "register") return register_users(read_options(count, words));
+  if (command == "call") return make_calls(read_options(count, words));
+  Place::fail("expected: load register|call [--OPTION VALUE]...");
+}
