@@ -1,4 +1,5 @@
 #include "base/asio_loop.h"
+#include "base/limits.h"
 
 #include <utility>  // before Boost 1.74, which uses std::exchange without it
 
@@ -28,9 +29,6 @@ namespace causeway::base {
 namespace {
 
 namespace asio = boost::asio;
-
-// Descriptors that one turn serves before the timers have their turn.
-constexpr std::size_t kMostReady = 128;
 
 using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
 
@@ -206,7 +204,7 @@ class AsioLoop final : public Loop {
     wait(end);
     read_clocks();
     work_.take_posted();
-    const bool full = ready_.size() == kMostReady;
+    const bool full = ready_.size() == limits::kMostReady;
     std::size_t done = run_ready();
     done += timers_.advance(now_);
     done += work_.run_posted();
@@ -238,7 +236,7 @@ class AsioLoop final : public Loop {
       // must not starve them.
       context_.poll_one();
     }
-    while (!ready_.empty() && ready_.size() < kMostReady && context_.poll_one() != 0) {
+    while (!ready_.empty() && ready_.size() < limits::kMostReady && context_.poll_one() != 0) {
     }
   }
 

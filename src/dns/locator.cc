@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "dns/limits.h"
+#include "base/limits.h"
 #include "dns/srv_order.h"
 #include "net/address.h"
 

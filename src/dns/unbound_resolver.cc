@@ -9,8 +9,8 @@
 
 #include "base/encoding.h"
 
+#include "base/limits.h"
 #include "base/log.h"
-#include "dns/limits.h"
 #include "dns/rdata.h"
 #include "dns/resolver.h"
 

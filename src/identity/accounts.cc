@@ -1,4 +1,5 @@
 #include "identity/accounts.h"
+#include "base/limits.h"
 
 #include <algorithm>
 
@@ -47,7 +48,7 @@ base::Result<Accounts> accounts_from_toml(const TomlValue& value, const std::str
   for (const TomlValue& item : value.items) {
     if (!is_user_part(item.key) || item.key == "*")
       return base::fail("{}:{}: accounts: expected the user part of a SIP address, found {}", name, item.line,
-                        toml_quoted(item.key.substr(0, kMaxUserPart)));
+                        toml_quoted(item.key.substr(0, limits::kMaxUserPart)));
     auto account = account_from_toml(item, name);
     if (!account) return std::unexpected(account.error());
     out.set(item.key, std::move(*account));

@@ -1,4 +1,5 @@
 #include "identity/authority.h"
+#include "base/limits.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -13,7 +14,6 @@ namespace {
 
 constexpr std::int64_t kVersion = 1;
 constexpr std::int64_t kMaxValidDays = 36500;
-constexpr std::size_t kMaxPassword = 1024;
 
 std::string key_file(const std::string& folder) { return folder + "/authority.toml"; }
 std::string accounts_file(const std::string& folder) { return folder + "/accounts.toml"; }
@@ -23,7 +23,7 @@ base::Status check_user(std::string_view user) {
   return base::fail(
       "expected a user name such as alice (the part before the @ of a SIP address, at most {} characters, "
       "not beginning with '_'), found {}",
-      kMaxUserPart, toml_quoted(user.substr(0, kMaxUserPart)));
+      limits::kMaxUserPart, toml_quoted(user.substr(0, limits::kMaxUserPart)));
 }
 
 // RFC 8760 2.4, RFC 7616 3.4.2: H(user:realm:password)
@@ -48,8 +48,8 @@ base::Result<std::vector<std::string>> covers_for(const Authority::Request& requ
     if (auto ok = check_user(user); !ok) return std::unexpected(ok.error());
     add("sip:" + user + "@");
   }
-  if (covers.size() > kMaxCovers)
-    return base::fail("expected roles and users to cover at most {} URIs, found {}", kMaxCovers,
+  if (covers.size() > limits::kMaxCovers)
+    return base::fail("expected roles and users to cover at most {} URIs, found {}", limits::kMaxCovers,
                       covers.size());
   return covers;
 }
@@ -101,9 +101,9 @@ base::Result<Bundle> Authority::issue(const Request& request, base::Random& rand
       out.credential.not_before + static_cast<std::uint64_t>(request.valid_days) * 86400;
   out.credential.serial = next_serial_;
   out.credential.sign(key_);
-  if (std::size_t size = out.credential.encode().size(); size > kMaxCredential)
-    return base::fail("expected a credential of at most {} bytes, found {}: name fewer users", kMaxCredential,
-                      size);
+  if (std::size_t size = out.credential.encode().size(); size > limits::kMaxCredential)
+    return base::fail("expected a credential of at most {} bytes, found {}: name fewer users",
+                      limits::kMaxCredential, size);
   auto certificate = make_member_certificate(out.credential, key_, ca_pem_);
   if (!certificate) return std::unexpected(certificate.error());
   out.certificate_pem = std::move(*certificate);
@@ -118,9 +118,9 @@ base::Result<Bundle> Authority::issue(const Request& request, base::Random& rand
 
 base::Status Authority::add_user(std::string_view user, std::string_view password) {
   if (auto ok = check_user(user); !ok) return ok;
-  if (password.empty() || password.size() > kMaxPassword)
-    return base::fail("expected a password of 1 to {} characters for {}, found {}", kMaxPassword, user,
-                      password.size());
+  if (password.empty() || password.size() > limits::kMaxPassword)
+    return base::fail("expected a password of 1 to {} characters for {}, found {}", limits::kMaxPassword,
+                      user, password.size());
   Account account{ha1("MD5", user, domain_, password), ha1("SHA256", user, domain_, password)};
   if (account.ha1_sha256.empty())
     return base::fail("OpenSSL cannot make SHA-256 here: is its default provider loaded?");

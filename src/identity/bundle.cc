@@ -1,4 +1,5 @@
 #include "identity/bundle.h"
+#include "base/limits.h"
 
 #include <algorithm>
 #include <charconv>
@@ -11,7 +12,6 @@ namespace causeway::identity {
 namespace {
 
 constexpr std::int64_t kVersion = 1;
-constexpr std::size_t kMaxBootstrap = 64;
 
 base::Result<base::Bytes> read_base64(TomlTable& file, std::string_view key, std::size_t least,
                                       std::size_t most) {
@@ -72,7 +72,7 @@ base::Status read_domain_and_authority(TomlTable& file, Bundle& out) {
 }
 
 base::Status read_credential(TomlTable& file, Bundle& out) {
-  auto bytes = read_base64(file, "credential", 1, kMaxCredential);
+  auto bytes = read_base64(file, "credential", 1, limits::kMaxCredential);
   if (!bytes) return std::unexpected(bytes.error());
   auto credential = Credential::decode(*bytes);
   if (!credential) return file.error("credential", credential.error().message);
@@ -123,8 +123,8 @@ base::Status read_rest(TomlTable& file, Bundle& out) {
 }  // namespace
 
 base::Status check_bootstrap(const std::vector<std::string>& bootstrap) {
-  if (bootstrap.size() > kMaxBootstrap)
-    return base::fail("expected at most {} addresses, found {}", kMaxBootstrap, bootstrap.size());
+  if (bootstrap.size() > limits::kMaxBootstrap)
+    return base::fail("expected at most {} addresses, found {}", limits::kMaxBootstrap, bootstrap.size());
   for (const std::string& text : bootstrap)
     if (!is_host_port(text))
       return base::fail("expected host:port such as 192.0.2.1:7400 or [2001:db8::1]:7400, found {}",

@@ -1,4 +1,5 @@
 #include "identity/certificate.h"
+#include "base/limits.h"
 
 #include <algorithm>
 
@@ -14,12 +15,11 @@ namespace {
 using openssl::Certificate;
 using openssl::ErrorScope;
 
-constexpr std::size_t kMaxPem = 64 << 10;
 // RFC 5280 appendix A.1: ub-common-name, ub-organization-name.
 constexpr std::size_t kMaxName = 64;
 
 Certificate read_pem(std::string_view pem) {
-  openssl::Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(std::min(pem.size(), kMaxPem))));
+  openssl::Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(std::min(pem.size(), limits::kMaxPem))));
   return Certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
 }
 

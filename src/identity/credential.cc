@@ -1,4 +1,5 @@
 #include "identity/credential.h"
+#include "base/limits.h"
 
 #include <algorithm>
 #include <ctime>
@@ -44,10 +45,10 @@ base::Bytes signed_message(const Credential& c) {
 }
 
 base::Status read_covers(base::MsgpackReader& in, Credential& out) {
-  auto count = in.array(kMaxCovers);
-  if (!count) return base::fail("expected at most {} covered URIs in a credential", kMaxCovers);
+  auto count = in.array(limits::kMaxCovers);
+  if (!count) return base::fail("expected at most {} covered URIs in a credential", limits::kMaxCovers);
   for (std::size_t i = 0; i < *count; ++i) {
-    auto cover = in.text(kMaxUserPart + 8);
+    auto cover = in.text(limits::kMaxUserPart + 8);
     if (!cover || !is_cover(*cover))
       return base::fail("expected a covered URI such as 'sip:alice@' in a credential, found something else");
     out.covers.emplace_back(*cover);
@@ -120,8 +121,9 @@ base::Bytes Credential::encode() const {
 }
 
 base::Result<Credential> Credential::decode(std::span<const std::uint8_t> bytes) {
-  if (bytes.size() > kMaxCredential)
-    return base::fail("expected a credential of at most {} bytes, found {}", kMaxCredential, bytes.size());
+  if (bytes.size() > limits::kMaxCredential)
+    return base::fail("expected a credential of at most {} bytes, found {}", limits::kMaxCredential,
+                      bytes.size());
   base::MsgpackReader in(bytes);
   auto fields = in.array(64);
   auto version = in.uint();
@@ -130,7 +132,7 @@ base::Result<Credential> Credential::decode(std::span<const std::uint8_t> bytes)
     return base::fail("expected a credential of version {} with 8 fields, found version {} with {}", kVersion,
                       *version, *fields);
   Credential out;
-  auto domain = in.text(kMaxDomain);
+  auto domain = in.text(limits::kMaxDomain);
   auto normal = domain ? parse_domain(*domain) : base::fail("none");
   if (!normal || *normal != *domain)
     return base::fail("expected a domain name in lower case in a credential, found something else");

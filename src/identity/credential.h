@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/time.h"
 #include "identity/key.h"
 
@@ -26,11 +27,6 @@ namespace causeway::identity {
 
 // Members' clocks may be wrong by this much before credentials and records seem out of date.
 inline constexpr std::int64_t kClockSkewSeconds = 300;
-inline constexpr std::size_t kMaxCredential = 1024;  // bytes; five roles and a few users fit in 400
-inline constexpr std::size_t kMaxCovers = 32;
-inline constexpr std::size_t kMaxUserPart = 128;  // of an address of record
-// PEERID.peers.D must be a DNS name too, and those end at 253 characters (RFC 1035 2.3.4).
-inline constexpr std::size_t kMaxDomain = 253 - 32 - 7;
 // The end of the year 9999, the last second that X.509 can say. No time in a credential is later.
 inline constexpr std::uint64_t kMaxSeconds = 253402300799;
 
@@ -44,7 +40,7 @@ std::vector<std::string> covers_of(Role role);  // {"sip:*@"}, {"sip:"}, {"turn:
 base::Result<std::string> parse_domain(std::string_view text);
 
 // Is this a user part in normal form (RFC 3261 25.1 `user`; no escape where none is needed), at
-// most kMaxUserPart long? The name of a person or phone, so not one that begins with '_'.
+// most limits::kMaxUserPart long? The name of a person or phone, so not one that begins with '_'.
 bool is_user_part(std::string_view user);
 
 // What a URI of the overlay names, if it is one in normal form: sip:USER@D, sip:D, sip:_PEERID@D.

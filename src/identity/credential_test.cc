@@ -1,4 +1,5 @@
 #include "identity/credential.h"
+#include "base/limits.h"
 
 #include <gtest/gtest.h>
 
@@ -68,7 +69,7 @@ TEST_F(CredentialTest, CutShortOrLonger) {
     ASSERT_FALSE(Credential::decode(std::span(good).first(n))) << n;
   good.push_back(0);
   EXPECT_FALSE(Credential::decode(good));
-  EXPECT_FALSE(Credential::decode(base::Bytes(kMaxCredential + 1, 0x90)));
+  EXPECT_FALSE(Credential::decode(base::Bytes(limits::kMaxCredential + 1, 0x90)));
 }
 
 TEST_F(CredentialTest, Dates) {
@@ -160,8 +161,8 @@ TEST_F(CredentialTest, ARegistrarCoversUsersAndNothingElse) {
         "sips:alice@p2psip.org", "sip:alice@p2psip.com"})
     EXPECT_FALSE(c.covers_uri(uri)) << uri;
   EXPECT_FALSE(c.covers_uri(std::string("sip:al\0ice@p2psip.org", 21)));
-  EXPECT_TRUE(c.covers_uri("sip:" + std::string(kMaxUserPart, 'a') + "@p2psip.org"));
-  EXPECT_FALSE(c.covers_uri("sip:" + std::string(kMaxUserPart + 1, 'a') + "@p2psip.org"));
+  EXPECT_TRUE(c.covers_uri("sip:" + std::string(limits::kMaxUserPart, 'a') + "@p2psip.org"));
+  EXPECT_FALSE(c.covers_uri("sip:" + std::string(limits::kMaxUserPart + 1, 'a') + "@p2psip.org"));
 }
 
 TEST_F(CredentialTest, EveryCredentialCoversItsOwnPeer) {
@@ -183,7 +184,7 @@ TEST_F(CredentialTest, ShapesThatAreRefused) {
                             "SIP:a@", "turn:alice@", "sip:@", "sip:a b@"})
     EXPECT_FALSE(Credential::decode(make({cover}).encode())) << cover;
   EXPECT_TRUE(Credential::decode(make({"dns:"}).encode())) << "what a later version covers";
-  EXPECT_FALSE(Credential::decode(make(std::vector<std::string>(kMaxCovers + 1, "sip:")).encode()));
+  EXPECT_FALSE(Credential::decode(make(std::vector<std::string>(limits::kMaxCovers + 1, "sip:")).encode()));
   for (std::string domain : {"P2PSIP.org", "p2psip", "", "192.0.2.1", "a..b", "p2psip.org."}) {
     Credential c = make({});
     c.domain = domain;
@@ -241,7 +242,7 @@ TEST(Domain, WhatIsAFullyQualifiedName) {
     EXPECT_FALSE(parse_domain(bad)) << bad;
   EXPECT_FALSE(parse_domain("a" + long_label + ".org"));
   std::string longest;
-  while (longest.size() + 2 <= kMaxDomain - 4) longest += "a.";
+  while (longest.size() + 2 <= limits::kMaxDomain - 4) longest += "a.";
   EXPECT_TRUE(parse_domain(longest + "org"));
   EXPECT_FALSE(parse_domain(longest + "a.b.org"));
   EXPECT_FALSE(parse_domain(std::string(100000, 'a')));

@@ -1,6 +1,7 @@
 // What may stand as a domain, a user and a URI of the overlay, and in what form.
 #include <algorithm>
 
+#include "base/limits.h"
 #include "identity/credential.h"
 
 namespace causeway::identity {
@@ -25,7 +26,7 @@ int hex_value(char c) {
 }
 
 bool is_user_text(std::string_view user) {
-  if (user.empty() || user.size() > kMaxUserPart) return false;
+  if (user.empty() || user.size() > limits::kMaxUserPart) return false;
   for (std::size_t i = 0; i < user.size(); ++i) {
     if (is_user_char(user[i])) continue;
     if (user[i] != '%' || i + 2 >= user.size()) return false;
@@ -52,12 +53,12 @@ base::Status check_label(std::string_view label, std::string_view name) {
 }  // namespace
 
 base::Result<std::string> parse_domain(std::string_view text) {
-  std::string name(text.substr(0, kMaxDomain + 1));
+  std::string name(text.substr(0, limits::kMaxDomain + 1));
   if (name.ends_with('.')) name.pop_back();
-  if (name.size() > kMaxDomain || text.size() > kMaxDomain + 1)
+  if (name.size() > limits::kMaxDomain || text.size() > limits::kMaxDomain + 1)
     return base::fail(
         "expected a domain name of at most {} characters (peers are named PEERID.peers.D), found {}",
-        kMaxDomain, text.size());
+        limits::kMaxDomain, text.size());
   std::ranges::transform(name, name.begin(),
                          [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
   std::size_t labels = 0;

@@ -1,4 +1,5 @@
 #include "identity/private_file.h"
+#include "base/limits.h"
 
 #include <cerrno>
 #include <cstdlib>
@@ -13,8 +14,6 @@
 
 namespace causeway::identity {
 namespace {
-
-constexpr std::size_t kMaxFile = 64 << 20;
 
 class File {
  public:
@@ -76,8 +75,9 @@ base::Result<std::string> read_private_file(const std::string& path) {
   if (!file || ::fstat(file.fd(), &about) != 0) return failed();
   if (!S_ISREG(about.st_mode))
     return base::fail("cannot read {}: expected a file, found something else", path);
-  if (static_cast<std::size_t>(about.st_size) > kMaxFile)
-    return base::fail("cannot read {}: expected at most {} bytes, found {}", path, kMaxFile, about.st_size);
+  if (static_cast<std::size_t>(about.st_size) > limits::kMaxFile)
+    return base::fail("cannot read {}: expected at most {} bytes, found {}", path, limits::kMaxFile,
+                      about.st_size);
   if (about.st_mode & (S_IRWXG | S_IRWXO))
     base::log::warn("identity", "{} holds secrets and others than its owner have access to it: chmod 600 {}",
                     path, path);

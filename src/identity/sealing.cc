@@ -1,4 +1,5 @@
 #include "identity/sealing.h"
+#include "base/limits.h"
 
 #include <algorithm>
 
@@ -125,7 +126,7 @@ namespace {
 // The payload, sealed: version and flags (1 byte), instance (8), IP (4 or 16), port (2), user (the rest).
 constexpr std::uint8_t kTokenVersion = 1;  // upper four bits of the first byte
 constexpr std::uint8_t kV6 = 0x04;         // lower two bits: the transport; bit 3 is 0
-constexpr std::size_t kMaxPayload = 1 + 8 + 16 + 2 + kMaxUserPart;
+constexpr std::size_t kMaxPayload = 1 + 8 + 16 + 2 + limits::kMaxUserPart;
 
 std::uint8_t* put(std::uint8_t* to, std::uint64_t value, int size) {
   for (int i = size - 1; i >= 0; --i) *to++ = static_cast<std::uint8_t>(value >> (8 * i));

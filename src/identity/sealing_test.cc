@@ -1,4 +1,5 @@
 #include "identity/sealing.h"
+#include "base/limits.h"
 
 #include <set>
 
@@ -174,10 +175,10 @@ TEST_F(Tokens, OutsidersAndOtherUsesOfTheKey) {
 }
 
 TEST_F(Tokens, UsersThatAreNone) {
-  for (const std::string& user :
-       std::initializer_list<std::string>{"_x", "a b", "a@b", "a%61", std::string(kMaxUserPart + 1, 'a')})
+  for (const std::string& user : std::initializer_list<std::string>{
+           "_x", "a b", "a@b", "a%61", std::string(limits::kMaxUserPart + 1, 'a')})
     EXPECT_EQ(sealer.seal(token_of(user, "192.0.2.1:5060")), "") << user;
-  std::string longest(kMaxUserPart, 'a');
+  std::string longest(limits::kMaxUserPart, 'a');
   auto out = sealer.open(sealer.seal(token_of(longest, "[2001:db8::1]:5060")));
   ASSERT_TRUE(out);
   EXPECT_EQ(out->user, longest);

@@ -1,6 +1,6 @@
 #include "net/network_core.h"
 
-#include "net/limits.h"
+#include "base/limits.h"
 #include "net/udp_batch.h"
 
 namespace causeway::net {

@@ -5,8 +5,8 @@
 
 #include <cerrno>
 
+#include "base/limits.h"
 #include "base/log.h"
-#include "net/limits.h"
 
 namespace causeway::net {
 namespace {

@@ -7,9 +7,9 @@
 
 #include <memory>
 
+#include "base/limits.h"
 #include "base/loop.h"
 #include "base/metrics.h"
-#include "net/limits.h"
 #include "net/network.h"
 
 namespace causeway::net {

@@ -10,8 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/limits.h"
 #include "base/log.h"
-#include "net/limits.h"
 #include "net/tls.h"
 
 namespace causeway::net {

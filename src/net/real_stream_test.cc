@@ -1,7 +1,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "net/limits.h"
+#include "base/limits.h"
 #include "net/loopback_for_test.h"
 
 namespace causeway::net {

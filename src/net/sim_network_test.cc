@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <ctime>
 
+#include "base/limits.h"
 #include "base/sim_loop.h"
-#include "net/limits.h"
 #include "net/tls.h"
 
 namespace causeway::net {

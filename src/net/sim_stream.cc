@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "net/limits.h"
+#include "base/limits.h"
 #include "net/tls.h"
 
 namespace causeway::net::sim {

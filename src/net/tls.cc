@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-#include "net/limits.h"
+#include "base/limits.h"
 #include "net/tls_session.h"
 
 namespace causeway::net {

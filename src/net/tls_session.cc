@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/limits.h"
 #include "net/address.h"
-#include "net/limits.h"
 #include "net/tls.h"
 
 namespace causeway::net {

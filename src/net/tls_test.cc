@@ -3,8 +3,8 @@
 #include <malloc.h>
 #include <openssl/ssl.h>
 
+#include "base/limits.h"
 #include "net/certificates_for_test.h"
-#include "net/limits.h"
 #include "net/loopback_for_test.h"
 
 namespace causeway::net {

@@ -10,8 +10,8 @@
 #include <span>
 
 #include "base/buffer.h"
+#include "base/limits.h"
 #include "net/address.h"
-#include "net/limits.h"
 #include "net/network.h"
 
 namespace causeway::net {

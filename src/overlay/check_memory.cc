@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "base/log.h"
-#include "overlay/limits.h"
 
 namespace causeway::overlay {
 namespace {

@@ -8,8 +8,8 @@
 
 #include <opendht/dht.h>
 
+#include "base/limits.h"
 #include "base/log.h"
-#include "overlay/limits.h"
 
 namespace causeway::overlay {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "overlay/limits.h"
+#include "base/limits.h"
 
 namespace causeway::overlay {
 

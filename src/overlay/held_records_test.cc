@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/limits.h"
 #include "overlay/check_memory.h"
 #include "overlay/in_order.h"
-#include "overlay/limits.h"
 #include "overlay/node_file.h"
 #include "overlay/record_set.h"
 #include "overlay/silence.h"
@@ -190,7 +190,7 @@ TEST_F(InOrderTest, ALostOneIsNotWaitedForLongerThanTheLimit) {
 TEST_F(InOrderTest, WhoSendsOnlyEarlyOnesCannotFillMemory) {
   std::string big(1000, 'x');
   for (std::uint32_t burst = 0; burst < 3000; ++burst) take(burst, 9, big);
-  EXPECT_GE(taken.size(), 3000 * big.size() - InOrder::kMaxHeldBytes);
+  EXPECT_GE(taken.size(), 3000 * big.size() - limits::kMaxHeldBytes);
   loop.run_for(1s);
   EXPECT_GE(taken.size(), 3000 * big.size());
 }

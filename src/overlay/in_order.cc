@@ -1,4 +1,5 @@
 #include "overlay/in_order.h"
+#include "base/limits.h"
 
 namespace causeway::overlay {
 
@@ -30,7 +31,7 @@ void InOrder::take(const net::Address& from, Mark mark, std::span<const std::uin
   auto [it, is_new] = bursts_.try_emplace(key);
   if (is_new) begun_.emplace_back(loop_.now(), key);
   Burst& burst = it->second;
-  if (mark.place > burst.next && held_ + bytes.size() <= kMaxHeldBytes) {
+  if (mark.place > burst.next && held_ + bytes.size() <= limits::kMaxHeldBytes) {
     if (burst.early.emplace(mark.place, base::Bytes(bytes.begin(), bytes.end())).second)
       held_ += bytes.size();
     return wait();

@@ -22,7 +22,6 @@ namespace causeway::overlay {
 class InOrder {
  public:
   static constexpr base::Duration kHold = std::chrono::milliseconds(50);
-  static constexpr std::size_t kMaxHeldBytes = 1 << 20;  // all together; then early ones do not wait
 
   struct Mark {
     std::uint32_t burst = 0;

@@ -1,4 +1,5 @@
 #include "overlay/msgpack_shape.h"
+#include "base/limits.h"
 
 #include <array>
 #include <cstddef>
@@ -95,7 +96,7 @@ class Reader {
 
 bool is_one_msgpack_value(std::span<const std::uint8_t> bytes) {
   Reader in(bytes);
-  std::array<std::uint64_t, kMaxDepth + 1> open{};  // values still to come, at each depth
+  std::array<std::uint64_t, limits::kMaxDepth + 1> open{};  // values still to come, at each depth
   open[0] = 1;
   int depth = 0;
   while (depth >= 0) {
@@ -107,7 +108,7 @@ bool is_one_msgpack_value(std::span<const std::uint8_t> bytes) {
     auto head = in.head();
     if (!head || !in.skip(head->bytes) || head->values > in.left()) return false;
     if (head->values == 0) continue;
-    if (++depth > kMaxDepth) return false;
+    if (++depth > limits::kMaxDepth) return false;
     open[static_cast<std::size_t>(depth)] = head->values;
   }
   return in.left() == 0;

@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <span>
 
+#include "base/limits.h"
 namespace causeway::overlay {
 
-// No deeper than kMaxDepth, and no container with more elements than bytes are left.
-inline constexpr int kMaxDepth = 16;
+// No deeper than limits::kMaxDepth, and no container with more elements than bytes are left.
 bool is_one_msgpack_value(std::span<const std::uint8_t> bytes);
 
 }  // namespace causeway::overlay

@@ -1,4 +1,5 @@
 #include "overlay/msgpack_shape.h"
+#include "base/limits.h"
 
 #include <gtest/gtest.h>
 
@@ -63,7 +64,7 @@ TEST(MsgpackShape, TruncatedTrailingUnknownAndBoastfulAreRefused) {
 }
 
 TEST(MsgpackShape, DepthIsLimited) {
-  std::string nested(2 * kMaxDepth, '9');
+  std::string nested(2 * limits::kMaxDepth, '9');
   for (std::size_t i = 1; i < nested.size(); i += 2) nested[i] = '1';
   EXPECT_TRUE(shape(nested + "c0"));
   EXPECT_FALSE(shape("91" + nested + "c0"));

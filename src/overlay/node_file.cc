@@ -5,7 +5,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "overlay/limits.h"
+#include "base/limits.h"
 
 namespace causeway::overlay {
 

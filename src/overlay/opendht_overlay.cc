@@ -7,12 +7,12 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "overlay/bootstrap.h"
 #include "overlay/check_memory.h"
 #include "overlay/dht_node.h"
 #include "overlay/held_records.h"
-#include "overlay/limits.h"
 #include "overlay/node_file.h"
 #include "overlay/record_set.h"
 #include "overlay/sealed_socket.h"
@@ -274,7 +274,7 @@ bool OpenDhtOverlay::store(const DhtKey& key, const DhtValue& value, DhtNode::Em
     return false;
   };
   if (!value.plain || value.data.empty()) return refuse(metrics_.malformed);
-  if (value.data.size() > kMaxRecord) return refuse(metrics_.too_long);
+  if (value.data.size() > limits::kMaxRecord) return refuse(metrics_.too_long);
   if (value.id != value_id(value.data)) return refuse(metrics_.malformed);
   base::UnixMs now = loop_.unix_now();
   const Record* record = checks_.check(value.data, now);
@@ -330,7 +330,8 @@ void OpenDhtOverlay::send(Own& own) {
 const Record* OpenDhtOverlay::read(const DhtValue& value, std::string_view uri) {
   if (value.data.empty()) return nullptr;
   const Record* record = nullptr;
-  if (value.plain && value.data.size() <= kMaxRecord) record = checks_.check(value.data, loop_.unix_now());
+  if (value.plain && value.data.size() <= limits::kMaxRecord)
+    record = checks_.check(value.data, loop_.unix_now());
   if (record && record->uri == uri) return record;
   ++metrics_.ignored;
   return nullptr;
@@ -437,7 +438,7 @@ void OpenDhtOverlay::inspect(std::string_view uri, base::Duration patience,
         auto open = weak.lock();
         if (alive.expired() || !open) return;
         for (const DhtValue& value : values)
-          if (!value.data.empty() && value.data.size() <= kMaxRecord)
+          if (!value.data.empty() && value.data.size() <= limits::kMaxRecord)
             open->values.insert(base::Bytes(value.data.begin(), value.data.end()));
       },
       [this, alive, weak](std::vector<std::string> nodes) {

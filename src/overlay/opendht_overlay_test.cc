@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "overlay/limits.h"
+#include "base/limits.h"
 #include "overlay/test_world.h"
 #include "overlay/users.h"
 
@@ -147,12 +147,12 @@ TEST_F(OpenDhtOverlayTest, TheLargestRecordTravelsInDatagramsBelowTheLimit) {
   join(5);
   base::UnixMs now = world.loop.unix_now();
   UserBody body = body_at(peer(1).bundle.peer_id(), std::string(80, 't'), now);
-  while (body.contacts.size() < kMaxContacts) {
+  while (body.contacts.size() < limits::kMaxContacts) {
     body.contacts.push_back(body.contacts[0]);
     body.contacts.back().instance = body.contacts.size() * 1000;
   }
   Record record = peer(1).signer.sign(Kind::user, alice, now, now + 600'000, encode(body));
-  ASSERT_LE(record.encoded.size(), kMaxRecord);
+  ASSERT_LE(record.encoded.size(), limits::kMaxRecord);
   ASSERT_GT(record.encoded.size(), 1200u);
   peer(1).overlay->put(record);
   world.run_for(1s);

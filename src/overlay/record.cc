@@ -1,4 +1,5 @@
 #include "overlay/record.h"
+#include "base/limits.h"
 
 #include <algorithm>
 #include <cstring>
@@ -43,8 +44,8 @@ std::optional<Wire> read_wire(std::span<const std::uint8_t> encoded) {
   auto kind = in.uint();
   auto uri = in.text(kMaxUri);
   auto sequence = read_time(in), expiry = read_time(in);
-  auto body = in.bytes(kMaxRecord);
-  auto credential = in.bytes(identity::kMaxCredential);
+  auto body = in.bytes(limits::kMaxRecord);
+  auto credential = in.bytes(identity::limits::kMaxCredential);
   if (!credential || !sequence || !expiry || *fields < kFields || *version != kVersion) return std::nullopt;
   if (*kind < 1 || *kind > static_cast<std::uint64_t>(Kind::peer)) return std::nullopt;
   for (std::size_t i = kFields; i < *fields; ++i)
@@ -247,9 +248,9 @@ RecordChecker::Checked<Record> RecordChecker::check_all(std::span<const std::uin
   auto refuse = [](Refusal why, std::string message) {
     return std::unexpected(Refused{why, std::move(message)});
   };
-  if (encoded.size() > kMaxRecord)
-    return refuse(Refusal::malformed,
-                  fmt::format("expected a record of at most {} bytes, found {}", kMaxRecord, encoded.size()));
+  if (encoded.size() > limits::kMaxRecord)
+    return refuse(Refusal::malformed, fmt::format("expected a record of at most {} bytes, found {}",
+                                                  limits::kMaxRecord, encoded.size()));
   auto wire = read_wire(encoded);
   if (!wire)
     return refuse(Refusal::malformed,
@@ -305,7 +306,7 @@ RecordChecker::Checked<const identity::Credential*> RecordChecker::credential(
 
 const identity::Credential* RecordChecker::remember(const identity::Sha256& hash,
                                                     identity::Credential credential) {
-  if (recent_.size() >= kMaxKnownCredentials / 2) {
+  if (recent_.size() >= limits::kMaxKnownCredentials / 2) {
     older_ = std::move(recent_);
     recent_.clear();
   }

@@ -28,6 +28,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/metrics.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -40,8 +41,7 @@ namespace causeway::overlay {
 enum class Kind : std::uint8_t { user = 1, service = 2, peer = 3 };
 std::string_view kind_name(Kind kind);
 
-inline constexpr std::size_t kMaxRecord = 1500;  // bytes; a user with eight contacts
-inline constexpr std::size_t kMaxUri = 4 + identity::kMaxUserPart + 1 + identity::kMaxDomain;
+inline constexpr std::size_t kMaxUri = 4 + identity::limits::kMaxUserPart + 1 + identity::limits::kMaxDomain;
 inline constexpr base::Duration kMaxAhead = std::chrono::seconds(identity::kClockSkewSeconds);
 
 struct Record {
@@ -70,14 +70,14 @@ struct Signer {
 struct UserContact {
   std::uint64_t instance = 0;  // identity::instance_hash
   identity::PeerId home;
-  std::vector<net::Address> endpoints;  // of the home's peer link, at most kMaxEndpoints
+  std::vector<net::Address> endpoints;  // of the home's peer link, at most limits::kMaxEndpoints
   std::string token;                    // identity::TokenSealer's
   std::uint16_t q = 1000;               // thousandths
   base::UnixMs registered = 0;          // the newest registration of an instance counts
   base::UnixMs expiry = 0;
 };
 struct UserBody {
-  std::vector<UserContact> contacts;  // at most kMaxContacts
+  std::vector<UserContact> contacts;  // at most limits::kMaxContacts
 };
 struct ServiceBody {  // of proxies: sip:D; relays: turn:D, teredo:D (later)
   identity::PeerId peer;
@@ -88,10 +88,6 @@ struct ServiceBody {  // of proxies: sip:D; relays: turn:D, teredo:D (later)
 struct PeerBody {
   std::vector<net::Address> links;
 };
-inline constexpr std::size_t kMaxContacts = 8;
-inline constexpr std::size_t kMaxEndpoints = 4;
-inline constexpr std::size_t kMaxToken = 256;  // characters; more than any TokenSealer makes
-
 // Encoders leave out what is beyond these numbers. Decoders refuse it, and pass over fields that later
 // versions may add at the end of a contact or a body.
 
@@ -128,14 +124,13 @@ class RecordChecker {
 
   // Decodes and checks everything: shape, limits, expiry (and that it is not too far ahead), domain,
   // credential, coverage, signature, body. The error says which of them failed. Credentials that were
-  // checked before are remembered (by their hash, at most kMaxKnownCredentials).
+  // checked before are remembered (by their hash, at most limits::kMaxKnownCredentials).
   // `expected_uri`: what it must stand under; empty: anything.
   base::Result<Record> check(std::span<const std::uint8_t> encoded, std::string_view expected_uri,
                              base::UnixMs now);
 
   const std::string& domain() const { return domain_; }
   std::size_t known_credentials() const { return recent_.size() + older_.size(); }
-  static constexpr std::size_t kMaxKnownCredentials = 4096;
 
  private:
   struct Refused {

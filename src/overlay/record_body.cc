@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/limits.h"
 #include "base/msgpack.h"
 #include "overlay/record.h"
 
@@ -49,14 +50,14 @@ std::optional<net::Address> get_address(std::span<const std::uint8_t> in) {
 }
 
 void write(MsgpackWriter& out, const std::vector<net::Address>& addresses) {
-  std::size_t count = std::min(addresses.size(), kMaxEndpoints);
+  std::size_t count = std::min(addresses.size(), limits::kMaxEndpoints);
   out.array(count);
   std::uint8_t bytes[18];
   for (std::size_t i = 0; i < count; ++i) out.bytes({bytes, put_address(addresses[i], bytes)});
 }
 
 bool read(MsgpackReader& in, std::vector<net::Address>& out) {
-  auto count = in.array(kMaxEndpoints);
+  auto count = in.array(limits::kMaxEndpoints);
   for (std::size_t i = 0; count && i < *count; ++i) {
     auto bytes = in.bytes(18);
     auto address = bytes ? get_address(*bytes) : std::nullopt;
@@ -67,7 +68,7 @@ bool read(MsgpackReader& in, std::vector<net::Address>& out) {
 }
 
 void write(MsgpackWriter& out, const std::vector<net::Endpoint>& endpoints) {
-  std::size_t count = std::min(endpoints.size(), kMaxEndpoints);
+  std::size_t count = std::min(endpoints.size(), limits::kMaxEndpoints);
   out.array(count);
   std::uint8_t bytes[19];
   for (std::size_t i = 0; i < count; ++i) {
@@ -79,7 +80,7 @@ void write(MsgpackWriter& out, const std::vector<net::Endpoint>& endpoints) {
 // An endpoint of a transport that this version does not know is passed over: a newer peer may well
 // offer one beside those that are known.
 bool read(MsgpackReader& in, std::vector<net::Endpoint>& out) {
-  auto count = in.array(kMaxEndpoints);
+  auto count = in.array(limits::kMaxEndpoints);
   for (std::size_t i = 0; count && i < *count; ++i) {
     auto bytes = in.bytes(19);
     auto address = bytes && !bytes->empty() ? get_address(bytes->subspan(1)) : std::nullopt;
@@ -149,7 +150,7 @@ bool read(MsgpackReader& in, UserContact& out) {
   auto more = read_fields(in, 7);
   if (!more || !read_at_most(in, UINT64_MAX, out.instance) || !read(in, out.home) || !read(in, out.endpoints))
     return false;
-  auto token = in.text(kMaxToken);
+  auto token = in.text(limits::kMaxToken);
   if (!token || !is_token(*token)) return false;
   out.token = *token;
   return read_at_most(in, 1000, out.q) && read(in, out.registered) && read(in, out.expiry) &&
@@ -160,7 +161,7 @@ bool read(MsgpackReader& in, UserContact& out) {
 
 base::Bytes encode(const UserBody& body) {
   MsgpackWriter out;
-  std::size_t count = std::min(body.contacts.size(), kMaxContacts);
+  std::size_t count = std::min(body.contacts.size(), limits::kMaxContacts);
   out.array(1);
   out.array(count);
   for (std::size_t i = 0; i < count; ++i) write(out, body.contacts[i]);
@@ -189,8 +190,9 @@ base::Result<UserBody> decode_user(std::span<const std::uint8_t> body) {
   MsgpackReader in(body);
   UserBody out;
   auto more = read_fields(in, 1);
-  auto count = in.array(kMaxContacts);
-  if (!more || !count) return base::fail("expected at most {} contacts in a user record", kMaxContacts);
+  auto count = in.array(limits::kMaxContacts);
+  if (!more || !count)
+    return base::fail("expected at most {} contacts in a user record", limits::kMaxContacts);
   out.contacts.resize(*count);
   for (std::size_t i = 0; i < *count; ++i)
     if (!read(in, out.contacts[i]))

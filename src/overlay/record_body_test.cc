@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/limits.h"
 #include "base/msgpack.h"
 #include "overlay/record.h"
 
@@ -50,7 +51,7 @@ struct Signers {
 TEST(RecordBody, UserRoundTrip) {
   UserBody in{{contact(UINT64_MAX, 1, kNow), contact(0, 2, 0, 0)}};
   in.contacts[1].endpoints = {address("[2001:db8::1]:1"), address("198.51.100.7:65535")};
-  in.contacts[1].token = std::string(kMaxToken, 'x');
+  in.contacts[1].token = std::string(limits::kMaxToken, 'x');
   auto out = decode_user(encode(in));
   ASSERT_TRUE(out) << out.error().message;
   ASSERT_EQ(out->contacts.size(), 2u);
@@ -79,23 +80,23 @@ TEST(RecordBody, ServiceAndPeerRoundTrip) {
 
 TEST(RecordBody, TooManyAreLeftOut) {
   UserBody in;
-  for (std::size_t i = 0; i < kMaxContacts + 3; ++i) in.contacts.push_back(contact(i, 1, kNow));
-  in.contacts[0].endpoints.assign(kMaxEndpoints + 2, address("192.0.2.1:1"));
+  for (std::size_t i = 0; i < limits::kMaxContacts + 3; ++i) in.contacts.push_back(contact(i, 1, kNow));
+  in.contacts[0].endpoints.assign(limits::kMaxEndpoints + 2, address("192.0.2.1:1"));
   auto out = decode_user(encode(in));
   ASSERT_TRUE(out);
-  EXPECT_EQ(out->contacts.size(), kMaxContacts);
-  EXPECT_EQ(out->contacts[0].endpoints.size(), kMaxEndpoints);
+  EXPECT_EQ(out->contacts.size(), limits::kMaxContacts);
+  EXPECT_EQ(out->contacts[0].endpoints.size(), limits::kMaxEndpoints);
   EXPECT_EQ(out->contacts[7].instance, 7u);
 }
 
 TEST(RecordBody, EightUsualContactsFit) {
   UserBody in;
-  for (std::size_t i = 0; i < kMaxContacts; ++i) {
+  for (std::size_t i = 0; i < limits::kMaxContacts; ++i) {
     in.contacts.push_back(contact(~i, 1, kNow));
     in.contacts[i].token = std::string(48, 'x');
     in.contacts[i].endpoints.push_back(address("[2001:db8::1]:7401"));
   }
-  EXPECT_LT(encode(in).size() + 250 + 100, kMaxRecord) << "with credential, URI and signature";
+  EXPECT_LT(encode(in).size() + 250 + 100, limits::kMaxRecord) << "with credential, URI and signature";
 }
 
 TEST(RecordBody, ContactsThatAreRefused) {
@@ -108,7 +109,7 @@ TEST(RecordBody, ContactsThatAreRefused) {
   EXPECT_TRUE(refused([](UserContact& c) { c.token = ""; }));
   EXPECT_TRUE(refused([](UserContact& c) { c.token = "a@b"; }));
   EXPECT_TRUE(refused([](UserContact& c) { c.token = "a>\r\nVia: x"; }));
-  EXPECT_TRUE(refused([](UserContact& c) { c.token = std::string(kMaxToken + 1, 'x'); }));
+  EXPECT_TRUE(refused([](UserContact& c) { c.token = std::string(limits::kMaxToken + 1, 'x'); }));
   EXPECT_TRUE(refused([](UserContact& c) { c.q = 1001; }));
   EXPECT_TRUE(refused([](UserContact& c) { c.endpoints[0].port = 0; }));
   EXPECT_TRUE(refused([](UserContact& c) { c.endpoints[0].ip = net::Ip(); }));

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "overlay/limits.h"
+#include "base/limits.h"
 
 namespace causeway::overlay {
 

@@ -1,4 +1,5 @@
 #include "overlay/record.h"
+#include "base/limits.h"
 
 #include <functional>
 
@@ -152,8 +153,8 @@ TEST_F(RecordTest, CutShortOrLonger) {
     ASSERT_EQ(refusal(std::span(good).first(n)), "malformed") << n;
   good.push_back(0xc0);
   EXPECT_EQ(refusal(good), "malformed");
-  EXPECT_EQ(refusal(base::Bytes(kMaxRecord + 1, 0x98)), "malformed");
-  EXPECT_EQ(refusal(base::Bytes(kMaxRecord, 0x98)), "malformed");
+  EXPECT_EQ(refusal(base::Bytes(limits::kMaxRecord + 1, 0x98)), "malformed");
+  EXPECT_EQ(refusal(base::Bytes(limits::kMaxRecord, 0x98)), "malformed");
 }
 
 TEST_F(RecordTest, CopiedUnderAnotherUri) {
@@ -339,12 +340,12 @@ TEST_F(RecordTest, CredentialsAreVerifiedOnceAndBounded) {
 TEST_F(RecordTest, ManySignersDoNotFillTheMemory) {
   // One key with many credentials: as many entries, without the time that as many keys take.
   Signer signer = nobody;
-  for (std::size_t i = 0; i <= RecordChecker::kMaxKnownCredentials; ++i) {
+  for (std::size_t i = 0; i <= limits::kMaxKnownCredentials; ++i) {
     signer.credential.serial = i;
     signer.credential.sign(authority);
     ASSERT_TRUE(
         checker.check(signer.sign(Kind::peer, peer_uri(signer), kNow, kNow + kMinute, {}).encoded, "", kNow));
-    ASSERT_LE(checker.known_credentials(), RecordChecker::kMaxKnownCredentials);
+    ASSERT_LE(checker.known_credentials(), limits::kMaxKnownCredentials);
   }
   std::uint64_t before = metrics.value("overlay_credentials_verified_total");
   EXPECT_EQ(refusal(signer.sign(Kind::peer, peer_uri(signer), kNow, kNow + kMinute, {})), "");

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "base/limits.h"
 #include "base/log.h"
-#include "overlay/limits.h"
 #include "overlay/msgpack_shape.h"
 
 namespace causeway::overlay {

@@ -1,4 +1,5 @@
 #include "overlay/silence.h"
+#include "base/limits.h"
 
 #include "base/encoding.h"
 
@@ -11,19 +12,17 @@ using namespace std::chrono_literals;
 constexpr base::Duration kRemember = 4s;
 // How long an ICMP error is believed.
 constexpr base::Duration kUnreachable = 10s;
-// Addresses remembered; when it is full all are forgotten, which costs patience, nothing else.
-constexpr std::size_t kMaxAddresses = 4096;
 
 }  // namespace
 
 void Silence::heard(const net::Address& from, base::Instant now) {
-  if (heard_.size() >= kMaxAddresses) heard_.clear();
+  if (heard_.size() >= limits::kMaxWatchedAddresses) heard_.clear();
   heard_[from] = now;
   unreachable_.erase(from);
 }
 
 void Silence::unreachable(const net::Address& to, base::Instant now) {
-  if (unreachable_.size() >= kMaxAddresses) unreachable_.clear();
+  if (unreachable_.size() >= limits::kMaxWatchedAddresses) unreachable_.clear();
   unreachable_[to] = now;
 }
 

@@ -1,4 +1,5 @@
 #include "overlay/users.h"
+#include "base/limits.h"
 
 #include <algorithm>
 #include <utility>
@@ -133,7 +134,7 @@ struct Users::Impl {
 
   EntryPtr entry_of(std::string_view aor) {
     if (auto it = entries.find(aor); it != entries.end()) return it->second;
-    if (entries.size() >= kMaxCached) make_room();
+    if (entries.size() >= limits::kMaxCachedUsers) make_room();
     auto slot = std::make_shared<std::weak_ptr<Entry>>();
     auto entry = std::make_shared<Entry>(loop.timers(), [this, slot] {
       if (auto e = slot->lock()) answer(e);
@@ -161,7 +162,7 @@ struct Users::Impl {
 
   void make_room() {
     forget_unused();
-    for (auto it = entries.begin(); entries.size() >= kMaxCached && it != entries.end();) {
+    for (auto it = entries.begin(); entries.size() >= limits::kMaxCachedUsers && it != entries.end();) {
       bool waited_for = !it->second->waiting.empty();
       if (!waited_for) stop_listening(*it->second);
       it = waited_for ? std::next(it) : entries.erase(it);

@@ -23,7 +23,6 @@ class Users {
  public:
   static constexpr base::Duration kKeepAfterCall = std::chrono::seconds(120);
   static constexpr base::Duration kPatience = std::chrono::seconds(2);  // then "not found"
-  static constexpr std::size_t kMaxCached = 100000;
 
   Users(base::Loop& loop, Overlay& overlay, base::Metrics& metrics);
   ~Users();

@@ -1,4 +1,5 @@
 #include "peer/control.h"
+#include "base/limits.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -88,7 +89,7 @@ void Control::accept_all() {
   for (;;) {
     int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) break;
-    if (clients_.size() >= kMaxClients) {
+    if (clients_.size() >= limits::kMaxControlClients) {
       close(fd);
       continue;
     }
@@ -115,7 +116,7 @@ void Control::read(const std::shared_ptr<Client>& client) {
       if (auto c = weak.lock()) write(*c, std::move(answer));
     });
   }
-  if (client->pending.size() > kMaxRequest) return drop(client);
+  if (client->pending.size() > limits::kMaxControlRequest) return drop(client);
   client->watch->wait(base::Ready::read, [this, weak = std::weak_ptr(client)] {
     if (auto c = weak.lock()) read(c);
   });

@@ -16,9 +16,6 @@ namespace causeway::peer {
 
 class Control {
  public:
-  static constexpr std::size_t kMaxRequest = 4096;  // bytes of one line
-  static constexpr std::size_t kMaxClients = 16;    // an operator and his monitoring; more are closed
-
   // `answer` must be called once, now or later; calls after the client or the Control has gone do
   // nothing. Both texts are one line, without the newline.
   using Answer = std::function<void(std::string)>;

@@ -1,4 +1,5 @@
 // Branches: one target each, tried place after place.
+#include "base/limits.h"
 #include "proxy/response_context.h"
 #include "proxy/targets.h"
 #include "sip/rewrite.h"
@@ -238,7 +239,7 @@ void ResponseContexts::arm(Branch& branch) {
   if (!more && branch.context->method != sip::Method::invite) return branch.timer.stop();
   const bool by_peer = branch.how == Branch::How::member || branch.how == Branch::How::via_proxy;
   const auto patience =
-      by_peer && branch.context->method != sip::Method::invite ? kPeerPatience : kHopPatience;
+      by_peer && branch.context->method != sip::Method::invite ? limits::kPeerPatience : limits::kHopPatience;
   core_.parts.loop.timers().start(branch.timer, more ? patience : sip::limits::kTimerC);
 }
 

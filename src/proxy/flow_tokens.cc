@@ -1,12 +1,13 @@
 #include "proxy/flow_tokens.h"
+#include "base/limits.h"
 
 #include <functional>
 
 namespace causeway::proxy {
 
 const identity::FlowToken* FlowTokens::open(std::string_view text) {
-  if (!places_) places_ = std::make_unique<Place[]>(kPlaces);
-  Place& place = places_[std::hash<std::string_view>{}(text) % kPlaces];
+  if (!places_) places_ = std::make_unique<Place[]>(limits::kOpenedTokens);
+  Place& place = places_[std::hash<std::string_view>{}(text) % limits::kOpenedTokens];
   if (place.text == text && !text.empty()) return &place.token;
   auto token = sealer_.open(text);
   if (!token) return nullptr;

@@ -15,10 +15,6 @@ namespace causeway::proxy {
 
 class FlowTokens {
  public:
-  // Two seconds of 2,000 new calls a second, since ACK and BYE of short calls come within that; 600 kB,
-  // taken with the first token.
-  static constexpr std::size_t kPlaces = 4096;
-
   explicit FlowTokens(const identity::TokenSealer& sealer) : sealer_(sealer) {}
 
   // Null: not made by a member of this domain. Valid until the next call.

@@ -1,7 +1,7 @@
 // Forking, cancelling, timers and the best response (RFC 3261 16.7 to 16.10, RFC 6026).
 #include "proxy/world_test.h"
 
-#include "sip/limits.h"
+#include "base/limits.h"
 
 namespace causeway::proxy::testing {
 namespace {

@@ -1,4 +1,5 @@
 #include "proxy/public_registration.h"
+#include "base/limits.h"
 
 namespace causeway::proxy {
 namespace {
@@ -91,13 +92,14 @@ bool PublicRegistrations::learn(const Message& response, const PublicRegister& r
     return false;
   }
   drop_expired(now);
-  if (by_address_.size() >= kMost && !by_address_.contains(registration.address)) return false;
+  if (by_address_.size() >= limits::kMaxPublicRegistrations && !by_address_.contains(registration.address))
+    return false;
   by_address_[registration.address] = {registration.user, now + std::chrono::seconds(granted)};
   return true;
 }
 
 void PublicRegistrations::drop_expired(base::Instant now) {
-  if (by_address_.size() < kMost) return;
+  if (by_address_.size() < limits::kMaxPublicRegistrations) return;
   std::erase_if(by_address_, [&](const auto& entry) { return entry.second.expires <= now; });
 }
 

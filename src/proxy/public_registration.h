@@ -37,8 +37,6 @@ struct PublicRegister {
 
 class PublicRegistrations {
  public:
-  static constexpr std::size_t kMost = 100000;
-
   explicit PublicRegistrations(std::string domain) : domain_(std::move(domain)) {}
 
   // What becomes of a REGISTER of `user` for another domain. False: To or Contact cannot be read.

@@ -1,4 +1,5 @@
 #include "proxy/response_context.h"
+#include "base/limits.h"
 
 #include "proxy/targets.h"
 #include "sip/headers.h"
@@ -18,7 +19,7 @@ void ResponseContext::reset() {
   method = Method::other;
   in_dialogue = false;
   plan.reset();
-  breadth = kMaxBreadth;
+  breadth = limits::kMaxBreadth;
   branches = nullptr;
   branch_count = 0;
   best.reset();

@@ -13,9 +13,9 @@
 //     -> a client transaction each -> responses
 //     -> all have failed: the next lower q -> nothing left: the best response goes back, the context ends
 //
-// A branch that has said nothing for kHopPatience (kPeerPatience) while there is another place to try does
-// not hold the call up for the 32 s of Timer B: the next place is tried beside it, and whoever answers first
-// wins.
+// A branch that has said nothing for limits::kHopPatience (limits::kPeerPatience) while there is another
+// place to try does not hold the call up for the 32 s of Timer B: the next place is tried beside it, and
+// whoever answers first wins.
 //
 // An ACK has a context without server transaction: it is sent to the first place of its only target,
 // and that is all.
@@ -31,6 +31,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/limits.h"
 #include "proxy/best_response.h"
 #include "proxy/forwarding.h"
 #include "proxy/pool.h"
@@ -42,13 +43,6 @@ namespace causeway::proxy {
 class ResponseContexts;
 class Targets;
 struct ResponseContext;
-
-// Longer than three retransmissions over UDP (0.5, 1.5, 3.5 s) and than a connection takes to fail (4 s),
-// so that a second address of one peer gets its try first.
-inline constexpr base::Duration kHopPatience = std::chrono::milliseconds(4500);
-// A peer answers an INVITE with 100, but nothing else before the phone does (RFC 4320), which may be slow
-// and should not get the request twice.
-inline constexpr base::Duration kPeerPatience = std::chrono::seconds(10);
 
 // What the context pointers of transactions point at.
 struct Node {
@@ -128,7 +122,7 @@ struct ResponseContext : Node {
   sip::Method method = sip::Method::other;
   bool in_dialogue = false;
   Plan plan;
-  int breadth = kMaxBreadth;
+  int breadth = limits::kMaxBreadth;
   Branch* branches = nullptr;
   int branch_count = 0;
   BestResponse best;

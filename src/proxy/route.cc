@@ -1,4 +1,5 @@
 #include "proxy/route.h"
+#include "base/limits.h"
 
 #include <string>
 
@@ -63,7 +64,7 @@ Route find_route(const Message& request, const sip::Uri& request_uri, const Over
       route.in_route = true;
       return false;
     }
-    if (route.pop > kMaxOwnRoutes) {
+    if (route.pop > limits::kMaxOwnRoutes) {
       route.refusal = {400, "Too many Route values of this domain"};
       return false;
     }

@@ -1,4 +1,5 @@
 #include "proxy/targets.h"
+#include "base/limits.h"
 
 #include <algorithm>
 #include <array>
@@ -18,15 +19,14 @@ using State = Branch::State;
 using How = Branch::How;
 
 // The flows of one phone, the newest first (RFC 5626: several reg-ids under one instance).
-constexpr std::size_t kMostFlows = 8;
 struct Flows {
-  std::array<const Binding*, kMostFlows> item;
+  std::array<const Binding*, limits::kMaxFlows> item;
   std::size_t count = 0;
 };
 Flows flows_of(const registrar::Bindings& bindings, std::string_view user, std::uint64_t instance) {
   Flows flows;
   for (const auto& b : bindings.of(user)) {
-    if (b.instance_hash != instance || flows.count == kMostFlows) continue;
+    if (b.instance_hash != instance || flows.count == limits::kMaxFlows) continue;
     std::size_t at = flows.count++;
     for (; at > 0 && flows.item[at - 1]->registered < b.registered; --at) flows.item[at] = flows.item[at - 1];
     flows.item[at] = &b;

@@ -1,4 +1,5 @@
 #include "proxy/validation.h"
+#include "base/limits.h"
 
 #include <algorithm>
 #include <cstring>
@@ -74,7 +75,7 @@ Refusal check_breadth(const Message& request, Validated& result) {
   auto breadth = sip::parse_delta_seconds(request.value(HeaderName::max_breadth));
   if (!breadth) return {400, "Bad Max-Breadth"};
   if (*breadth == 0) return {440, "Max-Breadth Exceeded"};
-  result.breadth = static_cast<int>(std::min<std::uint32_t>(*breadth, kMaxBreadth));
+  result.breadth = static_cast<int>(std::min<std::uint32_t>(*breadth, limits::kMaxBreadth));
   return {};
 }
 

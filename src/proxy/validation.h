@@ -9,15 +9,10 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/limits.h"
 #include "sip/message.h"
 
 namespace causeway::proxy {
-
-// RFC 5393 5.3.3: what a request gets that has none, and the most that is believed.
-inline constexpr int kMaxBreadth = 60;
-inline constexpr int kMaxForwards = 70;  // RFC 3261 16.6 step 3
-// Own values at the top of a Route set; legitimate are at most four.
-inline constexpr int kMaxOwnRoutes = 8;
 
 struct Refusal {
   int status = 0;  // 0: none
@@ -28,7 +23,7 @@ struct Refusal {
 struct Validated {
   sip::Uri uri;           // Request-URI
   int max_forwards = -1;  // as it came; -1: none. 0 goes no further, but may be for this peer itself
-  int breadth = kMaxBreadth;
+  int breadth = limits::kMaxBreadth;
   std::uint32_t loop_hash = 0;
 };
 

@@ -1,4 +1,5 @@
 #include "registrar/publisher.h"
+#include "base/limits.h"
 
 #include <algorithm>
 
@@ -30,7 +31,7 @@ void Publisher::publish(RegisteredUser& user) {
   if (!user.bindings.empty()) {
     overlay::UserBody contacts;
     for (const Binding& b : user.bindings) {
-      if (contacts.contacts.size() == overlay::kMaxContacts) break;
+      if (contacts.contacts.size() == overlay::limits::kMaxContacts) break;
       contacts.contacts.push_back({.instance = b.instance_hash,
                                    .home = signer_.credential.key.peer_id(),
                                    .endpoints = links_,

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "registrar/limits.h"
+#include "base/limits.h"
 
 namespace causeway::registrar {
 

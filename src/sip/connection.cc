@@ -1,6 +1,6 @@
 #include "sip/connection.h"
 
-#include "sip/limits.h"
+#include "base/limits.h"
 
 namespace causeway::sip {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "sip/header_name.h"
-#include "sip/limits.h"
 #include "sip/scan.h"
 
 namespace causeway::sip {

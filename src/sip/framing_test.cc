@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "sip/limits.h"
+#include "base/limits.h"
 #include "sip/message.h"
 
 namespace causeway::sip {

@@ -1,4 +1,5 @@
 #include "sip/late_responses.h"
+#include "base/limits.h"
 
 #include <algorithm>
 
@@ -12,7 +13,7 @@ void LateResponses::expect(const Flow& flow, std::string_view host, std::uint16_
 void LateResponses::sent(const Flow& flow, const base::Buffer& bytes) {
   if (waiting_.empty()) return;
   auto at = waiting_.find(flow.connection);
-  if (at != waiting_.end() && at->second.responses.size() < kMostWaiting)
+  if (at != waiting_.end() && at->second.responses.size() < limits::kMaxLateResponses)
     at->second.responses.push_back(bytes);
 }
 

@@ -19,9 +19,6 @@ namespace causeway::sip {
 
 class LateResponses {
  public:
-  // Retransmissions of one final response while a connection is being made.
-  static constexpr std::size_t kMostWaiting = 8;
-
   using Found = std::function<void(std::vector<Target>)>;
   using Locate = std::function<void(const std::string& host, std::uint16_t port, net::Transport, Found)>;
   using Connect = std::function<std::optional<Flow>(const Target&)>;

@@ -1,4 +1,5 @@
 #include "sip/local_names.h"
+#include "base/limits.h"
 
 #include <charconv>
 
@@ -8,9 +9,8 @@ namespace causeway::sip {
 
 namespace {
 
-// Routes change seldom; a peer that is asked about many addresses must not remember them all.
+// Routes change seldom.
 constexpr base::Duration kSourceLife = std::chrono::seconds(10);
-constexpr std::size_t kMostSources = 4096;
 
 std::uint16_t default_port(net::Transport transport) {
   return transport == net::Transport::tls ? 5061 : 5060;
@@ -67,7 +67,7 @@ std::string_view LocalNames::sent_by_source(net::Transport transport, const net:
 }
 
 net::Ip LocalNames::source_for(const net::Ip& remote) {
-  if (sources_.size() >= kMostSources || loop_.now() - sources_since_ >= kSourceLife) {
+  if (sources_.size() >= limits::kMaxSources || loop_.now() - sources_since_ >= kSourceLife) {
     sources_.clear();
     sources_since_ = loop_.now();
   }

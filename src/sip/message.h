@@ -25,8 +25,8 @@
 #include <span>
 #include <string_view>
 
+#include "base/limits.h"
 #include "sip/header_name.h"
-#include "sip/limits.h"
 #include "sip/parse_error.h"
 #include "sip/uri.h"
 

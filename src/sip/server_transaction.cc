@@ -1,4 +1,5 @@
 #include "sip/server_transaction.h"
+#include "base/limits.h"
 
 #include <algorithm>
 #include <array>
@@ -91,7 +92,7 @@ void ServerTransactions::on_request(const Message& request, const Via& via, cons
   Block* known = find(key);
   if (method == Method::ack) return known ? on_ack(*known, request, flow) : core_->on_ack(request, flow);
   if (known) return on_again(*known);
-  if (count() >= kMost) {
+  if (count() >= limits::kMaxServerTransactions) {
     ++overload_;
     return transport_.respond_stateless(request, via, flow, 503);
   }

@@ -24,10 +24,6 @@ namespace causeway::sip {
 
 class ServerTransactions {
  public:
-  // Transactions at one time; more requests get 503. 2,000 calls a second leave 130,000 lingering, and
-  // 500,000 of these blocks with their responses are 350 MB.
-  static constexpr std::size_t kMost = 500'000;
-
   ServerTransactions(base::Loop& loop, TransportLayer& transport, base::Random& random,
                      base::Metrics& metrics);
   ~ServerTransactions();

@@ -2,8 +2,8 @@
 
 #include <charconv>
 
+#include "base/limits.h"
 #include "base/log.h"
-#include "net/limits.h"
 #include "sip/complete_via.h"
 #include "sip/connections.h"
 #include "sip/hash.h"

@@ -1,0 +1,308 @@
+// Every limit of the program in one place, each with its reason: what a stranger may make a peer keep, read,
+// send or wait for. What an operator must choose is a setting (peer/config.cc); what is refused because of a
+// limit is counted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/time.h"
+
+// ---- the event loop
+
+namespace causeway::base::limits {
+
+// Descriptors that one turn of the loop serves before the timers have their turn.
+inline constexpr std::size_t kMostReady = 128;
+
+}  // namespace causeway::base::limits
+
+// ---- sockets and streams
+
+namespace causeway::net::limits {
+
+using namespace std::chrono_literals;
+
+// Datagrams read or written in one system call. 64 x 64 kB of address space; a batch of 64 typical
+// requests (45 kB) still fits the second-level cache.
+inline constexpr std::size_t kBatch = 64;
+
+// UDP's own limit (65,535 less the headers), rounded up.
+inline constexpr std::size_t kMaxDatagram = 65536;
+
+// Batches that one socket reads, and rounds that one stream reads (64 kB each), before the others
+// get their turn: 512 datagrams are about 10 ms of work.
+inline constexpr int kReadRounds = 8;
+
+// Kernel socket buffers asked for: two seconds of 2,000 calls a second.
+inline constexpr int kUdpSocketBuffer = 8 << 20;
+
+// Datagrams queued within one turn before they are handed to the kernel without waiting for its end.
+inline constexpr std::size_t kUdpFlush = 4 * kBatch;
+
+// Datagrams that wait for room in the kernel's buffer. What SIP has not sent within a few hundred
+// milliseconds it will retransmit anyway.
+inline constexpr std::size_t kMaxUdpQueued = 64 * kBatch;
+
+// Bytes queued for a stream whose other side does not read. Eight of the largest SIP messages.
+inline constexpr std::size_t kMaxQueued = 512 << 10;
+
+// The largest piece given to one write on a stream: TLS's own record limit (RFC 8446 5.1).
+inline constexpr std::size_t kMaxWrite = 16384;
+
+// TCP connect plus TLS handshake. Well below Timer B (32 s), so that the next target gets a try.
+inline constexpr base::Duration kConnectTimeout = 4s;
+
+// An accepted connection must finish its TLS handshake within this.
+inline constexpr base::Duration kHandshakeTimeout = 5s;
+
+// Accepted connections per listener, all told; the oldest idle one is closed for a new one.
+inline constexpr std::size_t kMaxAccepted = 20000;
+
+// Connections accepted in one turn: 64 TLS handshakes begun are about 20 ms of work.
+inline constexpr int kAcceptsPerTurn = 64;
+
+// How long a listener rests when the kernel has no descriptor or memory for another connection.
+inline constexpr base::Duration kAcceptPause = 100ms;
+
+// Strangers can provoke it: the operator is told no more often than this.
+inline constexpr base::Duration kWarningPause = 60s;
+
+// A host that vanished without a word is noticed after this long: when it acknowledges nothing that
+// was sent (TCP_USER_TIMEOUT, Timer B's 32 s), or on an idle connection (TCP keep-alive) after one
+// minute and then this long.
+inline constexpr base::Duration kPeerSilence = 32s;
+inline constexpr base::Duration kKeepAliveIdle = 60s;
+inline constexpr base::Duration kKeepAliveInterval = 8s;
+
+// Certificate chains are kept in memory per connection; four P-256 certificates are below 4 kB.
+inline constexpr long kMaxCertificateChain = 16384;
+
+}  // namespace causeway::net::limits
+
+// ---- messages, transactions, connections
+
+namespace causeway::sip::limits {
+
+using namespace std::chrono_literals;
+
+// One message. UDP allows no more; over a stream nobody needs more for signalling.
+inline constexpr std::size_t kMaxMessage = 65535;
+
+// Start line and headers, over a stream, before they are given up.
+inline constexpr std::size_t kMaxHeaderBytes = 32 << 10;
+
+// Header field lines. 70 hops of Via and Record-Route, one a line, and the rest.
+inline constexpr std::size_t kMaxHeaderFields = 256;
+
+// Splices for one forwarded message: Request-URI, Max-Forwards, Via, four Record-Routes, the Routes
+// that are ours, identity headers. 24 is twice the most seen.
+inline constexpr std::size_t kMaxEdits = 24;
+
+// RFC 3261 17.1.1.1 (and table 4): the estimate of the round-trip time, and what follows from it.
+inline constexpr base::Duration kT1 = 500ms;
+inline constexpr base::Duration kT2 = 4s;
+inline constexpr base::Duration kT4 = 5s;
+inline constexpr base::Duration k64T1 = 64 * kT1;     // B, F, H, J, L, M
+inline constexpr base::Duration kTimerD = 32s;        // 17.1.1.2: at least 32 s over UDP
+inline constexpr base::Duration kTimerC = 180s + 1s;  // 16.6 step 11: MUST be larger than 3 minutes
+
+// The 100 that a proxy owes a caller that would otherwise retransmit (17.2.1).
+inline constexpr base::Duration kTryingDelay = 200ms;
+
+// A request longer than this leaves over a stream if the target offers one (18.1.1).
+inline constexpr std::size_t kMaxUdpRequest = 1300;
+
+// Idle streams: longer than the longest keep-alive interval that RFC 5626 4.4.1 recommends (120 s
+// for TCP), with room for a lost one.
+inline constexpr base::Duration kStreamIdle = 300s;
+// A message that has begun on a stream must be complete within this.
+inline constexpr base::Duration kStreamMessage = 20s;
+
+// Server transactions at one time; more requests get 503. 2,000 calls a second leave 130,000 lingering, and
+// 500,000 of these blocks with their responses are 350 MB.
+inline constexpr std::size_t kMaxServerTransactions = 500'000;
+
+// Retransmissions of one final response that wait while a connection for it is being made.
+inline constexpr std::size_t kMaxLateResponses = 8;
+
+// Remote addresses for which the source address is remembered: a peer that is asked about many must not
+// remember them all.
+inline constexpr std::size_t kMaxSources = 4096;
+
+}  // namespace causeway::sip::limits
+
+// ---- lookups
+
+namespace causeway::dns::limits {
+
+using namespace std::chrono_literals;
+
+// Records of one answer that are looked at. A domain with more servers than this has a name server of
+// its own for them; a hostile one must not make us ask for hundreds of addresses.
+inline constexpr std::size_t kMaxRecords = 16;
+
+// Places to try for one request. Each may cost a timeout of seconds, and the caller does not wait longer.
+inline constexpr std::size_t kMaxHops = 16;
+
+// One lookup. An interactive caller gives up after about ten seconds, and RFC 3263 may take three lookups.
+inline constexpr base::Duration kPatience = 4s;
+
+// "There is no such name" is remembered this long, whatever the zone says: a new domain should be
+// reachable soon, and a flood of calls to a name that is not there should not become a flood of queries.
+inline constexpr base::Duration kNegative = 5s;
+
+// Decoded answers kept beside libunbound's own cache, so that a call to a known domain needs no thread
+// hop. About 200 bytes each.
+inline constexpr std::size_t kMaxCached = 10'000;
+
+}  // namespace causeway::dns::limits
+
+// ---- credentials and files
+
+namespace causeway::identity::limits {
+
+// Bytes of a credential; five roles and a few users fit in 400. URIs that one may cover.
+inline constexpr std::size_t kMaxCredential = 1024;
+inline constexpr std::size_t kMaxCovers = 32;
+
+// User part of an address of record.
+inline constexpr std::size_t kMaxUserPart = 128;
+
+// PEERID.peers.D must be a DNS name too, and those end at 253 characters (RFC 1035 2.3.4).
+inline constexpr std::size_t kMaxDomain = 253 - 32 - 7;
+
+// Files that an operator gives: a certificate in PEM; accounts (a million are about 150 MB, so a registrar of
+// that size has several files); bootstrap peers in a bundle; a password.
+inline constexpr std::size_t kMaxPem = 64 << 10;
+inline constexpr std::size_t kMaxFile = 64 << 20;
+inline constexpr std::size_t kMaxBootstrap = 64;
+inline constexpr std::size_t kMaxPassword = 1024;
+
+}  // namespace causeway::identity::limits
+
+// ---- records and members
+
+namespace causeway::overlay::limits {
+
+using namespace std::chrono_literals;
+
+// Members whose records may stand under one key. A hundred records of 400 bytes still arrive within
+// one round trip or two; a thousand take up to a second.
+inline constexpr std::size_t kMaxSignersPerKey = 64;
+
+// Bytes of records that a holder keeps (200,000 users of 500 bytes), and how many of them one member
+// may have put: no member can crowd out all others, and one registrar may have 100,000 phones.
+inline constexpr std::size_t kMaxStored = 100 << 20;
+inline constexpr std::size_t kMaxStoredPerSigner = 50 << 20;
+
+// Requests that a node answers a second, from all members together and from one address. A lookup is
+// about 20 requests over 8 to 11 nodes; many peers may stand behind one address.
+inline constexpr int kMaxRequestsPerSecond = 16'384;
+inline constexpr int kMaxRequestsPerSecondPerAddress = 8'192;
+
+// A sealed datagram. The engine sends values in parts of at most 1,280 bytes, with up to 60 bytes of
+// its own, and 37 of the seal and what is in it: below Ethernet's 1,500 less the headers of IPv6 and UDP.
+inline constexpr std::size_t kMaxDatagram = 1452;
+
+// Records whose check is remembered by a hash of their bytes, so that the eight copies that come for
+// one lookup cost one signature. About 3 kB each.
+inline constexpr std::size_t kMaxRememberedChecks = 1024;
+
+// Own records sent to the overlay per step when this peer meets the first other member, and the time
+// between two steps: 100,000 records take 40 s and fill no queue.
+inline constexpr std::size_t kRepublishBatch = 25;
+inline constexpr base::Duration kRepublishStep = 10ms;
+
+// Nodes kept in the file of saved nodes: enough that some are alive after a week.
+inline constexpr std::size_t kMaxSavedNodes = 200;
+
+// Bytes of one record: a user with eight contacts, each with four endpoints and a token of this many
+// characters (more than any TokenSealer makes).
+inline constexpr std::size_t kMaxRecord = 1500;
+inline constexpr std::size_t kMaxContacts = 8;
+inline constexpr std::size_t kMaxEndpoints = 4;
+inline constexpr std::size_t kMaxToken = 256;
+
+// Nesting of a datagram's MessagePack; the engine's own messages have six levels.
+inline constexpr int kMaxDepth = 16;
+
+// Credentials whose signature is remembered as good.
+inline constexpr std::size_t kMaxKnownCredentials = 4096;
+
+// Users whose records are cached while they are being called.
+inline constexpr std::size_t kMaxCachedUsers = 100'000;
+
+// Bytes of datagrams that wait for an earlier part of theirs, all together; beyond it they do not wait.
+inline constexpr std::size_t kMaxHeldBytes = 1 << 20;
+
+// Addresses whose silence is watched; when it is full all are forgotten, which costs patience, nothing else.
+inline constexpr std::size_t kMaxWatchedAddresses = 4096;
+
+}  // namespace causeway::overlay::limits
+
+// ---- registrations
+
+namespace causeway::registrar::limits {
+
+// Contacts in one REGISTER: a phone has one or two; a gateway that registers more sends more requests.
+inline constexpr std::size_t kMaxContactsInRequest = 16;
+
+// One Contact URI, with its parameters. The longest seen in phones is about 200.
+inline constexpr std::size_t kMaxContactUri = 512;
+
+// +sip.instance: "<urn:uuid:...>" is 47 characters.
+inline constexpr std::size_t kMaxInstance = 128;
+
+// Path values of one binding (RFC 3327): edge proxies in a row. Two are common.
+inline constexpr std::size_t kMaxPath = 8;
+
+// User part of an address of record.
+inline constexpr std::size_t kMaxUser = 128;
+
+}  // namespace causeway::registrar::limits
+
+// ---- requests on their way
+
+namespace causeway::proxy::limits {
+
+using namespace std::chrono_literals;
+
+// RFC 5393 5.3.3: what a request gets that has no Max-Breadth, and the most that is believed.
+inline constexpr int kMaxBreadth = 60;
+
+// RFC 3261 16.6 step 3.
+inline constexpr int kMaxForwards = 70;
+
+// Own values at the top of a Route set; legitimate are at most four.
+inline constexpr int kMaxOwnRoutes = 8;
+
+// Flows of one phone that are tried, the newest first (RFC 5626: several reg-ids under one instance).
+inline constexpr std::size_t kMaxFlows = 8;
+
+// A silent place does not hold the others up for longer than this. Longer than three retransmissions over UDP
+// (0.5, 1.5, 3.5 s) and than a connection takes to fail (4 s), so that a second address of one peer gets its
+// try first.
+inline constexpr base::Duration kHopPatience = 4500ms;
+// A peer answers an INVITE with 100, but nothing else before the phone does (RFC 4320), which may be slow
+// and should not get the request twice.
+inline constexpr base::Duration kPeerPatience = 10s;
+
+// Public addresses (draft 4.2) remembered by one peer.
+inline constexpr std::size_t kMaxPublicRegistrations = 100'000;
+
+// Flow tokens kept opened: two seconds of 2,000 new calls a second, since ACK and BYE of short calls come
+// within that; 600 kB, taken with the first token.
+inline constexpr std::size_t kOpenedTokens = 4096;
+
+}  // namespace causeway::proxy::limits
+
+// ---- the operator
+
+namespace causeway::peer::limits {
+
+// On the control socket: bytes of one line; an operator and his monitoring, more are closed.
+inline constexpr std::size_t kMaxControlRequest = 4096;
+inline constexpr std::size_t kMaxControlClients = 16;
+
+}  // namespace causeway::peer::limits
