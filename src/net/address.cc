@@ -22,6 +22,24 @@ bool terminate(std::string_view text, Terminated& to) {
   return true;
 }
 
+// Four decimal numbers without leading zeros, as inet_pton reads them.
+std::optional<std::uint32_t> parse_v4(std::string_view text) {
+  std::uint32_t value = 0;
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  for (int part = 0; part < 4; ++part) {
+    if (part != 0 && (p == end || *p++ != '.')) return std::nullopt;
+    const char* const begin = p;
+    std::uint32_t number = 0;
+    for (; p != end && *p >= '0' && *p <= '9' && p - begin < 3; ++p)
+      number = number * 10 + static_cast<std::uint32_t>(*p - '0');
+    if (p == begin || number > 255 || (*begin == '0' && p - begin > 1)) return std::nullopt;
+    value = value << 8 | number;
+  }
+  if (p != end) return std::nullopt;
+  return value;
+}
+
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   std::uint16_t port = 0;
   const char* end = text.data() + text.size();
@@ -56,13 +74,9 @@ std::optional<Ip> Ip::parse(std::string_view text) {
     text = text.substr(1, text.size() - 2);
     if (text.find(':') == std::string_view::npos) return std::nullopt;  // "[192.0.2.1]"
   }
+  if (const auto value = parse_v4(text)) return v4(*value);
   Terminated terminated;
-  if (!terminate(text, terminated)) return std::nullopt;
-  if (text.find(':') == std::string_view::npos) {
-    in_addr v4_address;
-    if (inet_pton(AF_INET, terminated.data(), &v4_address) != 1) return std::nullopt;
-    return v4(ntohl(v4_address.s_addr));
-  }
+  if (text.find(':') == std::string_view::npos || !terminate(text, terminated)) return std::nullopt;
   // RFC 5118 4.10: the grammar of RFC 3261 has three colons before an IPv4 address where two are meant.
   if (char* colons = std::strstr(terminated.data(), ":::"); colons && std::strchr(colons, '.'))
     std::memmove(colons, colons + 1, std::strlen(colons));

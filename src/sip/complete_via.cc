@@ -94,7 +94,7 @@ std::optional<Via> find_top_via(std::string_view message) {
 }
 
 bool needs_source(const Via& via, const net::Address& source) {
-  if (via.has_rport || via.params.has("received")) return true;
+  if (via.has_rport || via.has_received) return true;
   const auto host = net::Ip::parse(via.host);
   return !host || *host != source.ip;
 }

@@ -53,8 +53,7 @@ Next next_param(std::string_view& rest, Param& param) {
     if (n == 0) return Next::malformed;
     param.value = rest.substr(1, n - 2);
   } else {
-    n = 0;
-    while (n < rest.size() && rest[n] != ';' && rest[n] != '"' && rest[n] != ',' && !is_lws(rest[n])) ++n;
+    n = static_cast<std::size_t>(scan::find_value_end(rest.data(), rest.data() + rest.size()) - rest.data());
     param.value = rest.substr(0, n);
   }
   rest.remove_prefix(n);
@@ -214,6 +213,10 @@ Parsed<Via> parse_via(std::string_view value) {
       if (via.branch.empty()) via.branch = param.value;
     } else if (same_text(param.name, "rport")) {
       via.has_rport = true;
+    } else if (same_text(param.name, "received")) {
+      via.has_received = true;
+    } else if (same_text(param.name, "maddr")) {
+      if (via.maddr.empty()) via.maddr = param.value;
     }
   }
   if (next == Next::malformed)

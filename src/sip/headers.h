@@ -42,8 +42,10 @@ struct Via {
   std::string_view host;                    // sent-by host
   std::uint16_t port = 0;                   // 0: none given
   Params params;
-  std::string_view branch;  // empty: none
-  bool has_rport = false;   // RFC 3581, with or without value
+  std::string_view branch;    // empty: none
+  std::string_view maddr;     // empty: none
+  bool has_rport = false;     // RFC 3581, with or without value
+  bool has_received = false;  // with or without value
 };
 Parsed<Via> parse_via(std::string_view value);
 

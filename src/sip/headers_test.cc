@@ -50,6 +50,30 @@ TEST(Via, Typical) {
   EXPECT_EQ(v->params.get("rport"), "");
 }
 
+TEST(Via, WhatTransportsLookFor) {
+  auto v = parse_via("SIP/2.0/UDP h;branch=z9hG4bK1");
+  ASSERT_TRUE(v);
+  EXPECT_FALSE(v->has_received);
+  EXPECT_EQ(v->maddr, "");
+  v = parse_via("SIP/2.0/UDP h;Received=1.2.3.4;MADDR=224.2.0.1;maddr=192.0.2.1");
+  ASSERT_TRUE(v);
+  EXPECT_TRUE(v->has_received);
+  EXPECT_EQ(v->maddr, "224.2.0.1");
+}
+
+// Where a value ends is looked for 16 bytes at a time.
+TEST(Params, ValuesOfAllLengths) {
+  for (std::size_t length = 0; length < 40; ++length)
+    for (std::string_view after : {"", ";next=1", " ;next=1", "\t;next=1", "\r\n ;next=1"}) {
+      const std::string value(length, 'v');
+      const std::string text = ";a=" + value + std::string(after);
+      EXPECT_EQ(Params{text}.get("a"), value) << text;
+      EXPECT_EQ(Params{text}.has("next"), !after.empty()) << text;
+    }
+  EXPECT_FALSE(well_formed({";a=0123456789abcdef,b"}));
+  EXPECT_FALSE(well_formed({";a=0123456789abcdef\"b\""}));
+}
+
 // RFC 4475 3.1.1.1
 TEST(Via, TortureWhiteSpace) {
   auto v = parse_via("SIP  / 2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw");

@@ -235,15 +235,19 @@ inline bool Message::parse_field(const char* p, const char*& next, const char* e
   while (eol != value && scan::is_lws(eol[-1])) --eol;
   const char* begin = bytes_.data();
   auto at = [begin](const char* q) { return static_cast<std::uint32_t>(q - begin); };
-  fields_[count_++] = {name,   static_cast<std::uint16_t>(name_text.size()), at(p), at(next), at(value),
+  fields_[count_++] = {name,   static_cast<std::uint16_t>(name_text.size()), 0, at(p), at(next), at(value),
                        at(eol)};
   if (name == HeaderName::other) return true;
+  const auto index = static_cast<std::uint16_t>(count_);
   auto& first = first_[static_cast<std::size_t>(name)];
+  auto& last = last_[static_cast<std::size_t>(name)];
   if (first == 0) {
-    first = static_cast<std::uint16_t>(count_);
-  } else if (kSingle & bit(name)) {
-    fault("Header that must be single came twice", p);
+    first = index;
+  } else {
+    fields_[last - 1u].next = index;
+    if (kSingle & bit(name)) fault("Header that must be single came twice", p);
   }
+  last = index;
   return true;
 }
 
@@ -309,11 +313,10 @@ const HeaderField* Message::first(HeaderName name) const {
 }
 
 const HeaderField* Message::next(const HeaderField& field) const {
+  if (field.name != HeaderName::other) return field.next ? &fields_[field.next - 1u] : nullptr;
   const HeaderField* end = fields_.data() + count_;
-  for (const HeaderField* f = &field + 1; f < end; ++f) {
-    if (f->name != field.name) continue;
-    if (f->name != HeaderName::other || same_text(name_text(*f), name_text(field))) return f;
-  }
+  for (const HeaderField* f = &field + 1; f < end; ++f)
+    if (f->name == HeaderName::other && same_text(name_text(*f), name_text(field))) return f;
   return nullptr;
 }
 

@@ -57,6 +57,7 @@ std::string_view method_name(Method method);  // "" for other
 struct HeaderField {
   HeaderName name;  // HeaderName::other if not known
   std::uint16_t name_length;
+  std::uint16_t next;     // of the same known name: its index + 1; 0: none
   std::uint32_t line_at;  // offset of the name; the line ends (CRLF included) at line_end
   std::uint32_t line_end;
   std::uint32_t value_at;  // value without surrounding white space; may contain folds
@@ -141,7 +142,9 @@ class Message {
   std::uint32_t headers_at_ = 0, headers_end_ = 0;
   std::size_t count_ = 0;
   ParseError error_;
-  std::array<std::uint16_t, static_cast<std::size_t>(HeaderName::count)> first_{};  // index + 1
+  using Places = std::array<std::uint16_t, static_cast<std::size_t>(HeaderName::count)>;  // index + 1
+  Places first_{};
+  Places last_;                                               // where first_ is not 0
   std::array<HeaderField, limits::kMaxHeaderFields> fields_;  // only the first count_ are written
 };
 

@@ -1,4 +1,5 @@
 // make_response and the reason phrases (rewrite.h).
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -9,32 +10,24 @@
 namespace causeway::sip {
 namespace {
 
-// Measures first, then writes: the same calls in both passes.
+// The caller has made enough room.
 class Writer {
  public:
-  explicit Writer(char* to) : to_(to) {}
+  explicit Writer(char* to) : begin_(to), to_(to) {}
   void text(std::string_view text) {
-    if (to_ && !text.empty()) std::memcpy(to_ + size_, text.data(), text.size());
-    size_ += text.size();
+    if (!text.empty()) std::memcpy(to_, text.data(), text.size());
+    to_ += text.size();
   }
   // Text of a stranger, in which parse() has found faults: what would break the response is blanked.
   void doubtful(std::string_view value) {
-    char* copy = to_ ? to_ + size_ : nullptr;
-    text(value);
-    for (std::size_t i = 0; copy && i < value.size(); ++i) {
-      const auto c = static_cast<unsigned char>(copy[i]);
-      if ((c < 0x20 && c != '\t') || c == 0x7f) copy[i] = ' ';
-    }
+    for (char c : value) *to_++ = (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f ? ' ' : c;
   }
-  void number(std::size_t n) {
-    char digits[24];
-    text({digits, std::to_chars(digits, digits + sizeof digits, n).ptr});
-  }
-  std::size_t size() const { return size_; }
+  void number(std::size_t n) { to_ = std::to_chars(to_, to_ + 20, n).ptr; }
+  std::string_view written() const { return {begin_, static_cast<std::size_t>(to_ - begin_)}; }
 
  private:
+  char* begin_;
   char* to_;
-  std::size_t size_ = 0;
 };
 
 struct Phrase {
@@ -141,6 +134,14 @@ struct Response {
     }
   }
 
+  // All of it is copied, and a compact name may become a long one.
+  std::size_t most() const {
+    std::size_t size = 256 + request.bytes().size() + request.fields().size() * (24 + to_tag.size());
+    size += reason.size() + body.size();
+    for (const ExtraHeader& header : extra) size += header.name.size() + header.value.size() + 4;
+    return size;
+  }
+
   void write(Writer& out) const {
     out.text("SIP/2.0 ");
     out.number(static_cast<std::size_t>(status));
@@ -174,13 +175,12 @@ base::Buffer make_response(const Message& request, int status, std::string_view 
                            std::string_view to_tag, std::span<const ExtraHeader> extra, std::string_view body,
                            CopyRecordRoute record_route) {
   const Response response{request, status, reason, to_tag, extra, body, record_route};
-  Writer measure(nullptr);
-  response.write(measure);
-  base::Buffer out = base::Buffer::with_room(measure.size());
-  Writer writer(out.data());
+  std::array<char, 4096> usual;  // written here, so that the buffer is no larger than what is in it
+  const std::size_t most = response.most();
+  base::Buffer room = most > usual.size() ? base::Buffer::with_room(most) : base::Buffer();
+  Writer writer(room ? room.data() : usual.data());
   response.write(writer);
-  out.resize(writer.size());
-  return out;
+  return base::Buffer::copy_of(writer.written());
 }
 
 std::string_view reason_phrase(int status) {

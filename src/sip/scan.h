@@ -107,6 +107,30 @@ inline const char* find_colon(const char* p, const char* end) {
   return p;
 }
 
+consteval std::array<bool, 256> make_value_ends() {
+  std::array<bool, 256> ends{};
+  for (char c : std::string_view(";,\" \t\r\n")) ends[static_cast<unsigned char>(c)] = true;
+  return ends;
+}
+inline constexpr auto kValueEnds = make_value_ends();
+
+// Where a parameter's value without quotes ends: at one of ;," or white space in [p, end), or at end.
+inline const char* find_value_end(const char* p, const char* end) {
+#ifdef __SSE2__
+  while (end - p >= 16) {
+    const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    __m128i hit = _mm_cmpeq_epi8(x, _mm_set1_epi8(';'));
+    for (char c : {',', '"', ' ', '\t', '\r', '\n'})
+      hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8(c)));
+    if (const int hits = _mm_movemask_epi8(hit); hits != 0)
+      return p + __builtin_ctz(static_cast<unsigned>(hits));
+    p += 16;
+  }
+#endif
+  while (p != end && !kValueEnds[static_cast<unsigned char>(*p)]) ++p;
+  return p;
+}
+
 // Reads decimal digits from the front of `text`; values over `most` become `most`. False if the
 // first character is no digit.
 inline bool take_number(std::string_view& text, std::uint64_t most, std::uint64_t& number) {

@@ -243,8 +243,8 @@ std::optional<Flow> TransportLayer::Impl::response_flow(const Flow& flow, const 
     return made;
   }
   Flow back = flow;
-  if (const auto maddr = via.params.get("maddr")) {
-    if (const auto ip = net::Ip::parse(*maddr); ip && ip->is_v4() == flow.remote.ip.is_v4()) {
+  if (!via.maddr.empty()) {
+    if (const auto ip = net::Ip::parse(via.maddr); ip && ip->is_v4() == flow.remote.ip.is_v4()) {
       back.remote = {*ip, port};
       return back;
     }
