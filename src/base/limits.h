@@ -80,6 +80,18 @@ inline constexpr long kMaxCertificateChain = 16384;
 
 }  // namespace causeway::net::limits
 
+// ---- STUN messages
+
+namespace causeway::stun::limits {
+
+// Attributes in one message. The most that a client has reason to send is a CreatePermission with a few dozen peers.
+inline constexpr std::size_t kMaxAttributes = 128;
+
+// Types not understood that a 420 names (RFC 8489 14.9). The first would do.
+inline constexpr std::size_t kMaxUnknownNamed = 4;
+
+}  // namespace causeway::stun::limits
+
 // ---- messages, transactions, connections
 
 namespace causeway::sip::limits {

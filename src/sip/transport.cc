@@ -10,7 +10,8 @@
 #include "sip/late_responses.h"
 #include "sip/local_names.h"
 #include "sip/rewrite.h"
-#include "sip/stun_binding.h"
+#include "stun/binding.h"
+#include "stun/message.h"
 
 namespace causeway::sip {
 
@@ -271,10 +272,10 @@ void TransportLayer::Impl::respond_stateless(const Message& request, const Via& 
 
 void TransportLayer::Impl::on_datagram(UdpPort& port, net::Datagram& datagram) {
   std::string_view bytes(datagram.bytes.data(), datagram.bytes.size());
-  if (is_stun(datagram.bytes)) {
+  if (stun::is_stun(bytes)) {
     ++metrics_.stun;
     auto answer =
-        stun_hook ? stun_hook(datagram.bytes, datagram.from) : answer_binding(datagram.bytes, datagram.from);
+        stun_hook ? stun_hook(datagram.bytes, datagram.from) : stun::answer_binding(bytes, datagram.from);
     if (answer) port.socket->send(datagram.from, std::move(answer));
     return;
   }

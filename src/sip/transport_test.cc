@@ -4,7 +4,6 @@
 
 #include "base/sim_loop.h"
 #include "net/sim_network.h"
-#include "sip/stun_binding.h"
 
 namespace causeway::sip {
 namespace {
@@ -211,34 +210,6 @@ TEST_F(Transport, StunHookTakesOver) {
   (*socket)->send(*Address::parse("192.0.2.1:5060"), base::Buffer::copy_of(request));
   loop.run_for(base::Duration(5));
   EXPECT_EQ(answers, std::vector<std::string>{"hooked"});
-}
-
-TEST(StunBinding, Ipv6IsXoredWithTheTransactionToo) {
-  const std::string request(
-      "\0\1\0\0\x21\x12\xa4\x42"
-      "abcdefghijkl",
-      20);
-  const auto from = *Address::parse("[2001:db8::1]:5060");
-  const auto answer = answer_binding(request, from);
-  ASSERT_EQ(answer.size(), 44u);
-  const std::string_view bytes = answer.view();
-  EXPECT_EQ(bytes.substr(0, 4), std::string_view("\x01\x01\0\x18", 4));
-  EXPECT_EQ(bytes.substr(20, 6), std::string_view("\0\x20\0\x14\0\x02", 6));
-  for (std::size_t i = 0; i < 16; ++i)
-    EXPECT_EQ(static_cast<std::uint8_t>(bytes[28 + i] ^ request[4 + i]), from.ip.bytes()[i]);
-}
-
-TEST(StunBinding, NothingForOthers) {
-  const std::string request(
-      "\0\1\0\0\x21\x12\xa4\x42"
-      "abcdefghijkl",
-      20);
-  for (std::size_t i : {0, 1, 2, 3, 4, 7}) {
-    std::string other = request;
-    other[i] ^= 0x40;
-    EXPECT_FALSE(answer_binding(other, {})) << i;
-  }
-  for (std::size_t n = 0; n < request.size(); ++n) EXPECT_FALSE(answer_binding({request.data(), n}, {}));
 }
 
 }  // namespace
