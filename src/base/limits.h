@@ -135,6 +135,17 @@ inline constexpr base::Duration kStreamMessage = 20s;
 // 500,000 of these blocks with their responses are 350 MB.
 inline constexpr std::size_t kMaxServerTransactions = 500'000;
 
+// Answers of this peer itself, over UDP, to a source that has proved nothing (source_limit.h): so many seconds'
+// worth at once, ten times as many for an hour after a proof, and no more than this in store for who keeps
+// proving himself: 3,000 refused calls a second at a round trip of half a second are 1,500 on their way.
+inline constexpr base::Duration kStrangerBurst = 4s;
+inline constexpr int kProvenFactor = 10;
+inline constexpr base::Duration kProvenFor = 3600s;
+inline constexpr std::int32_t kMaxStrangerCredit = 4096;
+
+// Sources of which that is remembered: 24 bytes each, taken with the first stranger.
+inline constexpr std::size_t kStrangerSources = 32768;
+
 // Retransmissions of one final response that wait while a connection for it is being made.
 inline constexpr std::size_t kMaxLateResponses = 8;
 

@@ -84,6 +84,11 @@ base::SettingsTable settings(Config& c) {
       c.sip_ca, "path of a PEM file"));
   rows.push_back(base::flag_setting("sip.verify", "other domains must prove their name over TLS (RFC 5922)",
                                     c.sip_verify));
+  rows.push_back(base::number_setting(
+      "sip.stranger_answers",
+      "answers a second that this peer itself gives over UDP to one address that has proved nothing (whose it "
+      "is could be a lie), ten times as many after a proof; 0: any number",
+      c.sip_stranger_answers, 0, 100'000));
 
   rows.push_back(address_setting(
       "overlay.listen", "the overlay (UDP) and the links between peers (TLS over TCP), on one port number",

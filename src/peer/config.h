@@ -22,6 +22,7 @@ struct Config {
   std::string sip_certificate, sip_key;  // PEM files; needed for tls: listeners
   std::string sip_ca;                    // PEM file; empty: the system's
   bool sip_verify = true;
+  std::int64_t sip_stranger_answers = 50;  // a second, to one source
 
   // The overlay, and the TLS links between peers: one port number, UDP and TCP.
   std::string overlay_listen = "0.0.0.0:7400";

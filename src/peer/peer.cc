@@ -99,6 +99,7 @@ base::Status Peer::Impl::open_sip() {
   tls_ = std::move(*tls);
   auto transport = transport_config(config_, bundle_, tls_);
   if (!transport) return std::unexpected(transport.error());
+  transport->strangers.secret = {ground_.random.u64(), ground_.random.u64()};
   transport_ = std::make_unique<sip::TransportLayer>(ground_.loop, ground_.network, ground_.metrics);
   if (!config_.trace_file.empty()) {
     auto trace = Trace::open(config_.trace_file, ground_.loop, *transport_);

@@ -99,6 +99,7 @@ base::Result<sip::TransportConfig> transport_config(const Config& config, const 
   result.member_locals = {*link};
   result.member_tls = tls.member.get();
   result.member_name = identity::peer_host(bundle.peer_id(), bundle.domain);
+  result.strangers.rate = static_cast<std::uint32_t>(config.sip_stranger_answers);
   return result;
 }
 

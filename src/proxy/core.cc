@@ -44,7 +44,7 @@ void Core::answer(sip::ServerTransaction* transaction, const sip::Message& reque
     return;
   }
   const auto tag = status == 100 ? std::string() : parts.random.token(10);
-  parts.transactions.respond(*transaction, status, sip::make_response(request, status, reason, tag, extra));
+  parts.transactions.answer(*transaction, request, status, reason, tag, extra);
 }
 
 }  // namespace causeway::proxy

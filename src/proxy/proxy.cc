@@ -102,7 +102,10 @@ void Proxy::Impl::route(Work& work) {
   sender_.kind = Sender::Kind::outsider;
   sender_.user.clear();
   sender_.caller_flow.clear();
+  sender_.registered = false;
   auto known = senders_.check(work.request, work.flow, work.route, sender_);
+  if (work.transaction)
+    work.transaction->known |= sender_.kind != Sender::Kind::outsider || sender_.registered;
   if (known.verdict != SenderCheck::Verdict::known)
     return senders_.answer(known, work.transaction, work.request);
   if (work.route.way == Way::outside && !may_leave(work, sender_)) return;

@@ -170,6 +170,7 @@ SenderCheck::Result SenderCheck::prove(const Case& c, Sender& sender) const {
     case Proof::wrong:
       return {Verdict::refused, {403, "Forbidden: wrong user name or password"}};
     case Proof::right:
+      core_.parts.transactions.proven(c.flow);
       break;
   }
   if (c.claim && c.claim->user != user) return {Verdict::refused, kNotYours};
@@ -211,7 +212,11 @@ SenderCheck::Result SenderCheck::check(const Message& request, const sip::Flow& 
     if (request.method() == Method::ack) return {};
     c.candidate = candidate(c);
     if (!must_prove(c)) return {};
-    if (auto result = prove(c, sender); result.verdict != Verdict::known) return result;
+    if (auto result = prove(c, sender); result.verdict != Verdict::known) {
+      const auto* bindings = core_.bindings();
+      sender.registered = bindings && !c.candidate.empty() && bindings->registered_over(c.candidate, flow);
+      return result;
+    }
   }
   sender.kind = Sender::Kind::phone;
   if (auto refusal = check_from(c, sender.user)) return {Verdict::refused, refusal};

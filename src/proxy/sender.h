@@ -32,6 +32,7 @@ struct Sender {
   enum class Kind { outsider, phone, member };
   Kind kind = Kind::outsider;
   std::string user;         // phone: whose
+  bool registered = false;  // not believed, but this very flow is that of a phone of who it says it is
   std::string caller_flow;  // phone: user part of its flow URI, "_PEERID.TOKEN", for Record-Route
 };
 

@@ -93,6 +93,8 @@ void Registrar::Impl::on_register(sip::ServerTransaction& transaction, const sip
   // Who is not known learns nothing but that he must prove who he is.
   if (!asked && asked.error().status == 404) return refuse(transaction, request, 404, asked.error().reason);
   std::string_view user = asked ? std::string_view(asked->user) : std::string_view();
+  // Open registration believes everybody.
+  if (asked) transaction.known |= config_.open || table_.registered_over(user, flow) != nullptr;
   if (asked && !config_.open && !authenticated(transaction, request, user)) return;
   if (!asked) {
     std::string least = std::to_string(config_.min_expires);
@@ -123,6 +125,8 @@ bool Registrar::Impl::authenticated(sip::ServerTransaction& transaction, const s
     // RFC 3261 22.4 wants the digest's URI to be the Request-URI. User agents in wide use write their
     // registrar's address there, and a REGISTER leads nowhere else than here, so it is not compared.
     if (verdict == Verdict::ok) {
+      transaction.known = true;
+      parts_.transactions.proven(transaction.flow());
       if (name == user) return true;
       refuse(transaction, request, 403, "That Is Not Your Address");
       return false;
@@ -146,15 +150,14 @@ void Registrar::Impl::challenge(sip::ServerTransaction& transaction, const sip::
   std::vector<sip::ExtraHeader> headers;
   for (const std::string& value : values) headers.push_back({"WWW-Authenticate", value});
   std::string tag = parts_.random.token(10);
-  parts_.transactions.respond(transaction, 401,
-                              sip::make_response(request, 401, "Unauthorized", tag, headers));
+  parts_.transactions.answer(transaction, request, 401, "Unauthorized", tag, headers);
 }
 
 void Registrar::Impl::refuse(sip::ServerTransaction& transaction, const sip::Message& request, int status,
                              std::string_view reason, std::span<const sip::ExtraHeader> extra) {
   ++metrics_.refused;
   std::string tag = parts_.random.token(10);
-  parts_.transactions.respond(transaction, status, sip::make_response(request, status, reason, tag, extra));
+  parts_.transactions.answer(transaction, request, status, reason, tag, extra);
 }
 
 bool Registrar::Impl::same_binding(const Binding& binding, const ContactChange& change) {
@@ -287,7 +290,7 @@ void Registrar::Impl::answer(sip::ServerTransaction& transaction, const sip::Mes
                   std::ranges::any_of(asked.contacts, [](const ContactChange& c) { return c.reg_id != 0; });
   if (outbound) headers.push_back({"Require", "outbound"});
   std::string tag = parts_.random.token(10);
-  parts_.transactions.respond(transaction, 200, sip::make_response(request, 200, "OK", tag, headers));
+  parts_.transactions.answer(transaction, request, 200, "OK", tag, headers);
 }
 
 Registrar::Registrar(RegistrarConfig config, RegistrarParts parts)

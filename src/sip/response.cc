@@ -183,6 +183,17 @@ base::Buffer make_response(const Message& request, int status, std::string_view 
   return base::Buffer::copy_of(writer.written());
 }
 
+base::Buffer make_short_response(const Message& request, int status, std::string_view reason,
+                                 std::string_view to_tag, std::span<const ExtraHeader> extra,
+                                 std::size_t most) {
+  const std::size_t needed = (status == 401 || status == 407) && !extra.empty() ? 1 : 0;
+  for (std::size_t kept = extra.size();; --kept) {
+    auto response = make_response(request, status, reason, to_tag, extra.first(kept));
+    if (response.size() <= most) return response;
+    if (kept <= needed) return {};
+  }
+}
+
 std::string_view reason_phrase(int status) {
   for (const Phrase& phrase : kPhrases)
     if (phrase.status == status) return phrase.text;

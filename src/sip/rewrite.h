@@ -97,6 +97,12 @@ base::Buffer make_response(const Message& request, int status, std::string_view 
                            std::string_view to_tag, std::span<const ExtraHeader> extra = {},
                            std::string_view body = {}, CopyRecordRoute record_route = CopyRecordRoute::no);
 
+// The same for who has proved nothing: no longer than `most` bytes. Of `extra` the last go first, but a
+// challenge keeps one. No buffer if even that is too long.
+base::Buffer make_short_response(const Message& request, int status, std::string_view reason,
+                                 std::string_view to_tag, std::span<const ExtraHeader> extra,
+                                 std::size_t most);
+
 // The reason phrase that RFC 3261 21 (and later RFCs) give to a status.
 std::string_view reason_phrase(int status);
 

@@ -36,8 +36,10 @@ struct ServerTransactions::Block : ServerTransaction, base::TimerNode {
   Flow reply;                 // where responses go (18.2.2); for a stream, while it lasts
   State state = State::trying;
   bool trying_owed = false;  // `response` is a 100 that has not been sent
+  bool new_tag = false;      // the request has no To tag: who knows ours has had a response. If not `known`
   bool cancelled = false;
   std::uint8_t key_length = 0;
+  std::uint16_t request_bytes = 0;  // if not `known`
   std::array<char, kInlineKey> short_key{};
 
   std::string_view key() const {
@@ -90,7 +92,12 @@ void ServerTransactions::on_request(const Message& request, const Via& via, cons
   if (method == Method::cancel) return on_cancel(request, via, flow);
   const TransactionKey key = keys_.make(request, via, method);
   Block* known = find(key);
-  if (method == Method::ack) return known ? on_ack(*known, request, flow) : core_->on_ack(request, flow);
+  if (method == Method::ack) {
+    if (known) return on_ack(*known, request, flow);
+    if (!transport_.acknowledges_stateless(request, via, flow)) return core_->on_ack(request, flow);
+    ++absorbed_;
+    return;
+  }
   if (known) return on_again(*known);
   if (count() >= limits::kMaxServerTransactions) {
     ++overload_;
@@ -109,7 +116,9 @@ ServerTransactions::Block& ServerTransactions::create(const TransactionKey& key,
   block.context = nullptr;
   block.flow_ = flow;
   block.method_ = request.method();
-  block.final_ = block.trying_owed = block.cancelled = false;
+  block.final_ = block.trying_owed = block.cancelled = block.new_tag = false;
+  block.known = !SourceLimit::can_be_forged(flow.transport, flow.remote.ip);
+  block.request_bytes = static_cast<std::uint16_t>(transport_.received_bytes());
   block.reply = transport_.response_flow(flow, via).value_or(flow);
   block.hash = key.hash;
   block.set_key(key.bytes);
@@ -129,7 +138,13 @@ ServerTransactions::Block& ServerTransactions::create(const TransactionKey& key,
 // 17.2.1: the 100 is written now, while the request is there to copy from, and sent if the core is slow or
 // the request comes again.
 void ServerTransactions::prepare_trying(Block& block, const Message& request) {
+  if (!block.known) block.new_tag = request.to_tag().empty();
   block.response = make_response(request, 100, reason_phrase(100), {});
+  if (!block.known && block.response.size() > SourceLimit::kMostGrowth * block.request_bytes) {
+    transport_.sources().count_too_long();
+    block.response = {};
+    return;
+  }
   block.trying_owed = true;
   loop_.timers().start(block, limits::kTryingDelay);
 }
@@ -143,15 +158,24 @@ void ServerTransactions::on_again(Block& block) {
   if (block.trying_owed) {
     block.trying_owed = false;
     block.stop();
-  } else {
+  } else if (may_say(block)) {
     ++retransmitted_;
+  } else {
+    return;
   }
   send(block, block.response);
+}
+
+// What is said to a stranger is counted.
+bool ServerTransactions::may_say(const Block& block) {
+  return block.known || transport_.sources().take(block.flow_.remote.ip);
 }
 
 void ServerTransactions::on_ack(Block& block, const Message& ack, const Flow& flow) {
   switch (block.state) {
     case State::completed:
+      if (!block.known && flow.remote.ip == block.flow_.remote.ip && proves_arrival(block, ack))
+        transport_.sources().arrived(flow.remote.ip);
       block.state = State::confirmed;
       block.response = {};
       block.interval = base::Duration::zero();
@@ -162,6 +186,13 @@ void ServerTransactions::on_ack(Block& block, const Message& ack, const Flow& fl
     default:
       ++absorbed_;
   }
+}
+
+// Whether the ACK bears a To tag that only who has had the response can know.
+bool ServerTransactions::proves_arrival(const Block& block, const Message& ack) {
+  if (!block.new_tag || !scratch_->parse(block.response.view())) return false;
+  const auto tag = scratch_->to_tag();
+  return !tag.empty() && ack.to_tag() == tag;
 }
 
 // 9.2 and 16.10. Answered without a transaction of its own: a retransmitted CANCEL gets the same answer.
@@ -189,6 +220,36 @@ void ServerTransactions::respond(ServerTransaction& transaction, int status, bas
     respond_to_invite(block, status, std::move(response));
   else
     respond_to_other(block, status, std::move(response));
+}
+
+void ServerTransactions::answer(ServerTransaction& transaction, const Message& request, int status,
+                                std::string_view reason, std::string_view to_tag,
+                                std::span<const ExtraHeader> extra) {
+  Block& block = static_cast<Block&>(transaction);
+  if (block.known || block.final_)
+    return respond(block, status, make_response(request, status, reason, to_tag, extra));
+  block.new_tag = request.to_tag().empty();
+  auto response = make_short_response(request, status, reason, to_tag, extra,
+                                      SourceLimit::kMostGrowth * block.request_bytes);
+  if (!response) transport_.sources().count_too_long();
+  if (status < 200) return respond(block, status, std::move(response));
+  if (!response || !may_say(block)) return forget(block);
+  const bool had_provisional = block.response && !block.trying_owed;
+  respond(block, status, std::move(response));
+  if (had_provisional || block.state != State::completed) return;
+  block.interval = base::Duration::zero();
+  arm(block);
+}
+
+// As if the request had not come. The core is told in a turn to come.
+void ServerTransactions::forget(Block& block) {
+  block.final_ = true;
+  block.trying_owed = false;
+  block.state = State::confirmed;
+  block.response = {};
+  block.interval = base::Duration::zero();
+  block.deadline = loop_.now();
+  arm(block);
 }
 
 void ServerTransactions::respond_to_invite(Block& block, int status, base::Buffer response) {
@@ -249,8 +310,10 @@ void ServerTransactions::on_timer(Block& block) {
     return send(block, block.response);
   }
   if (loop_.now() < block.deadline) {  // G
-    ++retransmitted_;
-    send(block, block.response);
+    if (may_say(block)) {
+      ++retransmitted_;
+      send(block, block.response);
+    }
     block.interval = std::min(2 * block.interval, kT2);
     return arm(block);
   }

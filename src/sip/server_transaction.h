@@ -10,6 +10,8 @@
 //
 // G resends the final response of an INVITE until the ACK comes. Retransmitted requests are answered
 // from what is kept. Over reliable transports G does not run, and I and J are zero.
+//
+// To a sender who has proved nothing, what is said again is paid for like what is said (source_limit.h).
 #pragma once
 
 #include "base/loop.h"
@@ -31,6 +33,8 @@ class ServerTransactions {
   void set_core(ServerUser& core) { core_ = &core; }
   void on_request(const Message& request, const Via& top_via, const Flow& flow);
   void respond(ServerTransaction& transaction, int status, base::Buffer response);
+  void answer(ServerTransaction& transaction, const Message& request, int status, std::string_view reason,
+              std::string_view to_tag, std::span<const ExtraHeader> extra);
   std::size_t count() const { return blocks_.in_use(); }
 
  private:
@@ -43,6 +47,9 @@ class ServerTransactions {
   void on_ack(Block& block, const Message& ack, const Flow& flow);
   void on_cancel(const Message& cancel, const Via& top_via, const Flow& flow);
   void prepare_trying(Block& block, const Message& request);
+  bool may_say(const Block& block);
+  bool proves_arrival(const Block& block, const Message& ack);
+  void forget(Block& block);
   void respond_to_invite(Block& block, int status, base::Buffer response);
   void respond_to_other(Block& block, int status, base::Buffer response);
   void send(const Block& block, base::Buffer response);
@@ -56,6 +63,7 @@ class ServerTransactions {
   TransactionKeys keys_;
   FlatIndex index_;
   Slab<Block> blocks_;
+  std::unique_ptr<Message> scratch_ = std::make_unique<Message>();
 
   base::Counter& started_;
   base::Counter& retransmitted_;

@@ -38,6 +38,17 @@ void TransactionLayer::respond(ServerTransaction& transaction, int status, base:
   impl_->servers.respond(transaction, status, std::move(response));
 }
 
+void TransactionLayer::answer(ServerTransaction& transaction, const Message& request, int status,
+                              std::string_view reason, std::string_view to_tag,
+                              std::span<const ExtraHeader> extra) {
+  impl_->servers.answer(transaction, request, status, reason, to_tag, extra);
+}
+
+void TransactionLayer::proven(const Flow& flow) {
+  if (SourceLimit::can_be_forged(flow.transport, flow.remote.ip))
+    impl_->transport.sources().arrived(flow.remote.ip);
+}
+
 ClientTransaction& TransactionLayer::open_client(Method method, std::string_view, const Flow& flow,
                                                  ClientUser& user, std::uint32_t loop_hash) {
   return impl_->clients.open(method, flow, user, loop_hash);

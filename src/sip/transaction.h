@@ -34,6 +34,7 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "sip/branch.h"
+#include "sip/rewrite.h"
 #include "sip/transport.h"
 
 namespace causeway::sip {
@@ -44,6 +45,9 @@ class ServerTransaction {
   const Flow& flow() const { return flow_; }  // the one the request came on
   bool is_final() const { return final_; }    // a final response was sent
   void* context = nullptr;                    // the core's
+  // The sender is somebody that we know. The core says so before it answers; who has come over a stream, or
+  // from this machine, is where he says he is, and that is enough. See source_limit.h.
+  bool known = false;
 
  protected:
   ServerTransaction() = default;
@@ -115,6 +119,14 @@ class TransactionLayer final : public TransportHandler {
   // transaction is final and stays silent. An INVITE that the core has not answered within
   // limits::kTryingDelay gets its 100 from here.
   void respond(ServerTransaction& transaction, int status, base::Buffer response);
+  // What this peer itself says to a request (make_response), while the request is there. To who is not known
+  // it is short and not said too often (source_limit.h); an error at once is not said again either, since who
+  // has had no provisional response repeats his INVITE (RFC 3261 26.3.2.4). If nothing is said, the
+  // transaction ends, and the request may come again.
+  void answer(ServerTransaction& transaction, const Message& request, int status, std::string_view reason,
+              std::string_view to_tag, std::span<const ExtraHeader> extra = {});
+  // An account's digest has come from there: the address is true.
+  void proven(const Flow& flow);
 
   // Reserves a transaction and its branch. `loop_hash` goes into the branch (RFC 5393).
   ClientTransaction& open_client(Method method, std::string_view method_text, const Flow& flow,

@@ -1,12 +1,9 @@
 #include "sip/transport.h"
 
-#include <charconv>
-
 #include "base/limits.h"
 #include "base/log.h"
 #include "sip/complete_via.h"
 #include "sip/connections.h"
-#include "sip/hash.h"
 #include "sip/late_responses.h"
 #include "sip/local_names.h"
 #include "sip/rewrite.h"
@@ -26,6 +23,7 @@ struct TransportMetrics {
   base::Counter& answered;
   base::Counter& foreign_response;
   base::Counter& no_flow;
+  base::Counter& maddr;
   explicit TransportMetrics(base::Metrics& m)
       : received(m.counter("sip_messages_received_total", "well-formed SIP messages received")),
         sent(m.counter("sip_messages_sent_total", "SIP messages sent")),
@@ -36,12 +34,37 @@ struct TransportMetrics {
         foreign_response(m.counter("sip_dropped_total{reason=\"response not ours\"}",
                                    "responses whose top Via is not ours (RFC 3261 18.1.2)")),
         no_flow(m.counter("sip_dropped_total{reason=\"no way back\"}",
-                          "messages for a flow that has ended and cannot be replaced")) {}
+                          "messages for a flow that has ended and cannot be replaced")),
+        maddr(m.counter("sip_maddr_ignored_total",
+                        "requests whose Via asks for the answer to be sent to another host")) {}
 };
 
 std::uint16_t default_port(net::Transport transport) {
   return transport == net::Transport::tls ? 5061 : 5060;
 }
+
+// The To tag of an answer without a transaction: the same for the same request (8.2.7), and one that nobody
+// can make who has not seen it.
+class StatelessTag {
+ public:
+  StatelessTag(const base::SipHash::Key& secret, const Message& request, const Via& via, const Flow& flow) {
+    const auto ip = flow.remote.ip.bytes();
+    const auto hash = base::SipHash(secret)
+                          .add({reinterpret_cast<const char*>(ip.data()), ip.size()})
+                          .add(via.text)
+                          .add(request.call_id())
+                          .value();
+    text_[0] = kMark;
+    for (std::size_t i = 1; i < kLength; ++i) text_[i] = "0123456789abcdef"[hash >> 4 * (i - 1) & 15];
+  }
+  std::string_view text() const { return {text_, kLength}; }
+  static bool looks_like(std::string_view tag) { return tag.size() == kLength && tag[0] == kMark; }
+
+ private:
+  static constexpr std::size_t kLength = 17;
+  static constexpr char kMark = 's';
+  char text_[kLength];
+};
 
 // What some phones send to keep a NAT open: line ends, blanks, zeros.
 bool is_keep_alive(std::span<const char> bytes) {
@@ -57,6 +80,7 @@ class TransportLayer::Impl final : public ConnectionUser {
   Impl(base::Loop& loop, net::Network& network, base::Metrics& metrics)
       : late_responses([this](const Target& to) { return connections_.to(to); },
                        [this](const Flow& flow, base::Buffer bytes) { send(flow, std::move(bytes)); }),
+        sources(loop, metrics),
         network_(network),
         metrics_(metrics),
         names_(loop, network),
@@ -70,6 +94,7 @@ class TransportLayer::Impl final : public ConnectionUser {
   void send(const Flow& flow, base::Buffer bytes);
   void respond_stateless(const Message& request, const Via& via, const Flow& flow, int status,
                          std::string_view reason);
+  bool acknowledges_stateless(const Message& ack, const Via& via, const Flow& flow);
 
   struct UdpPort final : net::UdpHandler {
     UdpPort(Impl& transport, std::uint16_t socket_number) : owner(transport), number(socket_number) {}
@@ -95,6 +120,8 @@ class TransportLayer::Impl final : public ConnectionUser {
   StunHook stun_hook;
   TraceHook trace;
   LateResponses late_responses;
+  SourceLimit sources;
+  std::size_t received_bytes = 0;  // of the message that is being handled
   std::vector<std::unique_ptr<UdpPort>> udp;
   std::vector<StreamPort> streams;
   std::string member_name;
@@ -109,6 +136,7 @@ class TransportLayer::Impl final : public ConnectionUser {
                       bool member);
   const UdpPort* udp_for(const net::Ip& remote);
   void on_datagram(UdpPort& port, net::Datagram& datagram);
+  void answer_stun(UdpPort& port, net::Datagram& datagram);
   void receive(const Flow& flow, std::string_view bytes);
   void receive_request(const Flow& flow, std::string_view bytes, const Via& via);
   void receive_response(const Flow& flow, std::string_view bytes, const Via& via);
@@ -132,6 +160,7 @@ class TransportLayer::Impl final : public ConnectionUser {
 };
 
 base::Status TransportLayer::Impl::open(const TransportConfig& config) {
+  sources.configure(config.strangers);
   member_name = config.member_name;
   if (!member_name.empty()) names_.add_name(member_name);
   connections_.set_contexts({config.tls_client, config.member_tls, config.member_name});
@@ -237,19 +266,17 @@ std::optional<Flow> TransportLayer::Impl::response_flow(const Flow& flow, const 
   if (net::is_stream(flow.transport)) {
     if (connections_.alive(flow)) return flow;
     if (flow.member) return connections_.to_member(via.host);
+    // Who closes a connection before the answer comes makes us open one to where his Via says.
+    if (!sources.take(flow.remote.ip)) return std::nullopt;
     Target target{{flow.transport, {flow.remote.ip, port}}, {}, false};
     if (!net::Ip::parse(via.host)) target.tls_name = via.host;
     auto made = connections_.to(target);
     if (made && !target.tls_name.empty()) late_responses.expect(*made, via.host, via.port);
     return made;
   }
+  // 18.2.2 sends the answer to maddr. That is meant for multicast; here it would aim answers at others.
+  if (!via.maddr.empty() && net::Ip::parse(via.maddr) != flow.remote.ip) ++metrics_.maddr;
   Flow back = flow;
-  if (!via.maddr.empty()) {
-    if (const auto ip = net::Ip::parse(via.maddr); ip && ip->is_v4() == flow.remote.ip.is_v4()) {
-      back.remote = {*ip, port};
-      return back;
-    }
-  }
   if (!via.has_rport) back.remote.port = port;
   return back;
 }
@@ -262,23 +289,47 @@ void TransportLayer::Impl::respond_stateless(const Message& request, const Via& 
     ++metrics_.no_flow;
     return;
   }
-  // 8.2.7: the same tag for the same request.
-  const auto hash = keyed_hash(request.call_id(), keyed_hash(via.text, 0));
-  char tag[16];
-  const auto end = std::to_chars(tag, tag + sizeof tag, hash, 16).ptr;
+  const StatelessTag tag(sources.secret(), request, via, flow);
+  if (!SourceLimit::can_be_forged(flow.transport, flow.remote.ip)) {
+    ++metrics_.answered;
+    return send(*back, make_response(request, status, reason, tag.text()));
+  }
+  auto response =
+      make_short_response(request, status, reason, tag.text(), {}, SourceLimit::kMostGrowth * received_bytes);
+  if (!response) return sources.count_too_long();
+  if (!sources.take(flow.remote.ip)) return;
   ++metrics_.answered;
-  send(*back, make_response(request, status, reason, {tag, static_cast<std::size_t>(end - tag)}));
+  send(*back, std::move(response));
+}
+
+bool TransportLayer::Impl::acknowledges_stateless(const Message& ack, const Via& via, const Flow& flow) {
+  const auto tag = ack.to_tag();
+  if (!StatelessTag::looks_like(tag) || StatelessTag(sources.secret(), ack, via, flow).text() != tag)
+    return false;
+  if (SourceLimit::can_be_forged(flow.transport, flow.remote.ip)) sources.arrived(flow.remote.ip);
+  return true;
+}
+
+// RFC 5626 4.4.2. A bare request over IPv6 gets an answer of more than twice its length, so only who has
+// proved himself is told.
+void TransportLayer::Impl::answer_stun(UdpPort& port, net::Datagram& datagram) {
+  ++metrics_.stun;
+  const net::Ip& source = datagram.from.ip;
+  auto answer = stun_hook
+                    ? stun_hook(datagram.bytes, datagram.from)
+                    : stun::answer_binding({datagram.bytes.data(), datagram.bytes.size()}, datagram.from);
+  if (!answer) return;
+  if (SourceLimit::can_be_forged(net::Transport::udp, source)) {
+    if (answer.size() > SourceLimit::kMostGrowth * datagram.bytes.size() && !sources.is_proven(source))
+      return sources.count_too_long();
+    if (!sources.take(source)) return;
+  }
+  port.socket->send(datagram.from, std::move(answer));
 }
 
 void TransportLayer::Impl::on_datagram(UdpPort& port, net::Datagram& datagram) {
   std::string_view bytes(datagram.bytes.data(), datagram.bytes.size());
-  if (stun::is_stun(bytes)) {
-    ++metrics_.stun;
-    auto answer =
-        stun_hook ? stun_hook(datagram.bytes, datagram.from) : stun::answer_binding(bytes, datagram.from);
-    if (answer) port.socket->send(datagram.from, std::move(answer));
-    return;
-  }
+  if (stun::is_stun(bytes)) return answer_stun(port, datagram);
   if (bytes.empty() || (static_cast<unsigned char>(bytes[0]) <= ' ' && is_keep_alive(datagram.bytes))) {
     ++metrics_.keep_alives;
     return;
@@ -289,6 +340,7 @@ void TransportLayer::Impl::on_datagram(UdpPort& port, net::Datagram& datagram) {
 void TransportLayer::Impl::receive(const Flow& flow, std::string_view bytes) {
   while (bytes.starts_with("\r\n")) bytes.remove_prefix(2);  // 7.5
   if (trace) trace(true, flow, bytes);
+  received_bytes = bytes.size();
   const auto via = bytes.size() <= limits::kMaxMessage ? find_top_via(bytes) : std::nullopt;
   if (!via) {
     ++metrics_.malformed;
@@ -331,6 +383,7 @@ void TransportLayer::Impl::on_stream_error(const Flow& flow, std::string_view by
   const auto via = find_top_via(bytes);
   if (!via) return;
   (void)message_.parse(bytes);
+  received_bytes = bytes.size();
   respond_stateless(message_, *via, flow, error.status, error.what);
 }
 
@@ -357,6 +410,11 @@ void TransportLayer::respond_stateless(const Message& request, const Via& top_vi
                                        int status, std::string_view reason) {
   impl_->respond_stateless(request, top_via, flow, status, reason);
 }
+bool TransportLayer::acknowledges_stateless(const Message& ack, const Via& top_via, const Flow& flow) {
+  return impl_->acknowledges_stateless(ack, top_via, flow);
+}
+SourceLimit& TransportLayer::sources() { return impl_->sources; }
+std::size_t TransportLayer::received_bytes() const { return impl_->received_bytes; }
 void TransportLayer::set_stun_hook(StunHook hook) { impl_->stun_hook = std::move(hook); }
 void TransportLayer::set_response_locator(ResponseLocator locate) {
   impl_->late_responses.set_locate(std::move(locate));

@@ -7,6 +7,9 @@
 // (18.1.2). What is not SIP is counted and dropped; a malformed request that can be answered is answered
 // 400.
 //
+// A datagram's source can be forged: what the peer says to one that has proved nothing is neither long nor
+// often (source_limit.h), and goes where the datagram came from, whatever maddr a Via names.
+//
 // Out: `send` to a flow. `flow_to` finds or opens the connection to a target (18.1.1: connections
 // are reused, by address, transport and proven name). Responses go where 18.2.2 and RFC 3581 say.
 //
@@ -28,6 +31,7 @@
 #include "sip/flow.h"
 #include "sip/headers.h"
 #include "sip/message.h"
+#include "sip/source_limit.h"
 
 namespace causeway::sip {
 
@@ -59,6 +63,7 @@ struct TransportConfig {
   std::vector<net::Address> member_locals;
   net::TlsContext* member_tls = nullptr;  // both directions
   std::string member_name;                // own PEERID.peers.D: sent-by on peer links
+  SourceLimit::Config strangers;
 };
 
 class TransportLayer {
@@ -91,6 +96,13 @@ class TransportLayer {
   // A response without a transaction, to the sender of `request`. Never to an ACK or a response.
   void respond_stateless(const Message& request, const Via& top_via, const Flow& flow, int status,
                          std::string_view reason = {});
+  // Is this the ACK to one? Then it has arrived: its source is what it says.
+  bool acknowledges_stateless(const Message& ack, const Via& top_via, const Flow& flow);
+
+  // What may be said to whom (source_limit.h), and the length of the request that is being handled, as it
+  // came.
+  SourceLimit& sources();
+  std::size_t received_bytes() const;
 
   // Who answers datagrams that are STUN (RFC 5389 8: first two bits 0, magic cookie). No buffer: no
   // answer. Without a hook, Binding requests are answered (RFC 5626 4.4.2).

@@ -212,5 +212,38 @@ TEST_F(Transport, StunHookTakesOver) {
   EXPECT_EQ(answers, std::vector<std::string>{"hooked"});
 }
 
+// A bare request over IPv6 (20 bytes, 44 in answer) is for who has proved that he is there.
+TEST_F(Transport, StunIsNoAmplifier) {
+  const auto six = world.host(*Ip::parse("2001:db8::1"));
+  TransportLayer layer(loop, *six, metrics);
+  ASSERT_TRUE(
+      layer.open({.locals = {local(net::Transport::udp, "[2001:db8::1]:5060")}, .strangers = {.rate = 10}}));
+  ASSERT_TRUE(
+      transport.open({.locals = {local(net::Transport::udp, "192.0.2.1:5060")}, .strangers = {.rate = 10}}));
+  auto old_host = world.host(*Ip::parse("10.0.0.1")), new_host = world.host(*Ip::parse("2001:db8::2"));
+  auto old_phone = old_host->open_udp(*Address::parse("10.0.0.1:9"), *this);
+  auto new_phone = new_host->open_udp(*Address::parse("[2001:db8::2]:9"), *this);
+  const std::string bare(
+      "\0\1\0\0\x21\x12\xa4\x42"
+      "abcdefghijkl",
+      20);
+  std::string longer = bare + std::string("\x80\x22\0\4abcd", 8);
+  longer[3] = 8;
+  const auto answered = [&](net::UdpSocket& from, const char* to, const std::string& request, int times) {
+    answers.clear();
+    for (int i = 0; i < times; ++i) from.send(*Address::parse(to), base::Buffer::copy_of(request));
+    loop.run_for(base::Duration(5));
+    for (const auto& answer : answers)
+      EXPECT_TRUE(answer.size() <= 2 * request.size() ||
+                  layer.sources().is_proven(*Ip::parse("2001:db8::2")));
+    return answers.size();
+  };
+  EXPECT_EQ(answered(**old_phone, "192.0.2.1:5060", bare, 100), 40u);
+  EXPECT_EQ(answered(**new_phone, "[2001:db8::1]:5060", bare, 1), 0u);
+  EXPECT_EQ(metrics.value("sip_stranger_unanswered_total{reason=\"length\"}"), 1u);
+  EXPECT_EQ(answered(**new_phone, "[2001:db8::1]:5060", longer, 1), 1u);
+  layer.sources().arrived(*Ip::parse("2001:db8::2"));
+  EXPECT_EQ(answered(**new_phone, "[2001:db8::1]:5060", bare, 1), 1u);
+}
 }  // namespace
 }  // namespace causeway::sip
