@@ -29,10 +29,11 @@ class Forwarder final : public ServerUser, public ClientUser {
     const auto flow = transport_.flow_to({{net::Transport::udp, kCallee}, {}, false});
     auto& client = layer_.open_client(request.method(), request.method_text(), *flow, *this, 1);
     client.context = &server;
+    const BranchText branch = client.branch();
     char via[128];
     std::size_t size = 0;
     for (std::string_view part : {std::string_view("SIP/2.0/UDP "), transport_.sent_by(*flow),
-                                  std::string_view(";branch="), client.branch()}) {
+                                  std::string_view(";branch="), branch.view()}) {
       std::memcpy(via + size, part.data(), part.size());
       size += part.size();
     }

@@ -20,13 +20,15 @@
 namespace causeway::base {
 namespace {
 
-constexpr std::array<std::uint32_t, 7> kClassSizes{256, 512, 1024, 2048, 4096, 16384, 65536};
+// Fine where most messages are: a response lingers for 32 s, by the ten thousand.
+constexpr std::array<std::uint32_t, 16> kClassSizes{64,  128, 192,  256,  320,  384,  448,   512,
+                                                    640, 768, 1024, 1536, 2048, 4096, 16384, 65536};
 constexpr std::uint32_t kOwnBlock = kClassSizes.size();  // larger than any class, never pooled
 
 // What a thread keeps of each class at most. Enough for the datagrams of some turns under full load
 // (the pool is for those); what a burst took beyond that goes back to the heap, so that an idle peer
 // stays small.
-[[maybe_unused]] constexpr std::size_t kKeptBytesPerClass = std::size_t{1} << 20;
+[[maybe_unused]] constexpr std::size_t kKeptBytesPerClass = std::size_t{512} << 10;
 
 struct FreeBlock {
   FreeBlock* next;
@@ -62,7 +64,10 @@ struct Drain {
 }
 
 std::uint32_t class_of(std::size_t capacity) noexcept {
-  std::uint32_t size_class = 0;
+  constexpr std::uint32_t kSmall = 8;  // classes that are 64 apart
+  std::uint32_t size_class =
+      capacity <= 64 * kSmall ? static_cast<std::uint32_t>(capacity + 63) / 64 : kSmall + 1;
+  if (size_class > 0) --size_class;
   while (size_class < kOwnBlock && capacity > kClassSizes[size_class]) ++size_class;
   return size_class;
 }

@@ -2,7 +2,7 @@
 // and kept by a transaction for retransmission, at the same time, and is never copied.
 //
 // One thread: reference counts are plain integers, and a block returns to the pool of the thread
-// that releases it. Sizes are classes (256, 512, 1 k, 2 k, 4 k, 16 k, 64 k); a larger request gets a
+// that releases it. Sizes are classes, 64 bytes apart up to 512; a request for more than 64 kB gets a
 // block of its own.
 #pragma once
 

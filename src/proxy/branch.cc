@@ -189,7 +189,7 @@ bool ResponseContexts::transmit(Branch& branch, const sip::Flow& flow) {
   ResponseContext& context = *branch.context;
   auto& transactions = core_.parts.transactions;
   auto& client = transactions.open_client(context.method, {}, flow, *this, context.plan.loop_hash);
-  auto bytes = build(branch, flow, client.branch());
+  auto bytes = build(branch, flow, client.branch().view());
   if (!bytes) {
     ++core_.metrics.unsent;
     transactions.discard(client);
@@ -211,7 +211,7 @@ bool ResponseContexts::transmit(Branch& branch, const sip::Flow& flow) {
 bool ResponseContexts::transmit_ack(Branch& branch, const sip::Flow& flow) {
   const auto& client =
       core_.parts.transactions.open_client(sip::Method::ack, {}, flow, *this, branch.context->plan.loop_hash);
-  auto bytes = build(branch, flow, client.branch());
+  auto bytes = build(branch, flow, client.branch().view());
   core_.parts.transactions.discard(const_cast<sip::ClientTransaction&>(client));
   if (bytes) {
     ++core_.metrics.acks;

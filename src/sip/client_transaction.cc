@@ -21,17 +21,17 @@ struct ClientTransactions::Block : ClientTransaction, base::TimerNode {
           block.owner->on_timer(block);
         }) {}
 
-  std::uint32_t index = 0;
+  using Interval = std::chrono::duration<std::uint16_t, std::milli>;
+
   std::uint32_t next_free = 0;
   ClientTransactions* owner = nullptr;
   ClientUser* user = nullptr;
-  std::uint64_t nonce = 0;
-  base::Buffer request;       // until a 2xx or the ACK; in Completed: the ACK
-  base::Buffer cancel;        // while it may have to be resent
-  base::Instant deadline{};   // B, F, D, K, M; after CANCEL: 9.1's 64*T1
-  base::Duration interval{};  // A, E; zero: nothing is resent
+  base::Buffer request;      // until a 2xx or the ACK; in Completed: the ACK
+  base::Buffer cancel;       // while it may have to be resent
+  base::Instant deadline{};  // B, F, D, K, M; after CANCEL: 9.1's 64*T1
   std::uint32_t chain_next = Slab<Block>::kNone;
   std::uint32_t chain_prev = Slab<Block>::kNone;
+  Interval interval{};  // A, E; zero: nothing is resent
   bool chained = false;
   State state = State::free;
   Cancel cancelling = Cancel::none;
@@ -39,11 +39,18 @@ struct ClientTransactions::Block : ClientTransaction, base::TimerNode {
   bool reliable() const { return net::is_stream(flow_.transport); }
   bool is_invite() const { return method_ == Method::invite; }
 
-  using ClientTransaction::branch_;
+  void resend_after(base::Duration span) { interval = Interval(static_cast<std::uint16_t>(span.count())); }
+
   using ClientTransaction::flow_;
+  using ClientTransaction::index;
+  using ClientTransaction::loop_hash_;
   using ClientTransaction::method_;
+  using ClientTransaction::nonce_;
   using ClientTransaction::provisional_;
+  using ClientTransaction::worker_;
 };
+// A doubles until B ends it: up to 64*T1.
+static_assert(2 * k64T1.count() <= UINT16_MAX);
 
 ClientTransactions::ClientTransactions(base::Loop& loop, TransportLayer& transport, base::Random& random,
                                        base::Metrics& metrics, unsigned worker)
@@ -63,7 +70,7 @@ ClientTransactions::ClientTransactions(base::Loop& loop, TransportLayer& transpo
   chains_.fill(Slab<Block>::kNone);
 }
 
-ClientTransactions::~ClientTransactions() { static_assert(sizeof(Block) <= 256); }
+ClientTransactions::~ClientTransactions() { static_assert(sizeof(Block) <= 160); }
 
 ClientTransaction& ClientTransactions::open(Method method, const Flow& flow, ClientUser& user,
                                             std::uint32_t loop_hash) {
@@ -76,8 +83,9 @@ ClientTransaction& ClientTransactions::open(Method method, const Flow& flow, Cli
   block.provisional_ = false;
   block.state = State::opened;
   block.cancelling = Cancel::none;
-  block.nonce = random_.u64();
-  block.branch_ = write_branch({worker_, block.index, block.nonce, loop_hash});
+  block.worker_ = static_cast<std::uint16_t>(worker_);
+  block.nonce_ = random_.u64();
+  block.loop_hash_ = loop_hash;
   return block;
 }
 
@@ -87,7 +95,7 @@ void ClientTransactions::start(ClientTransaction& transaction, base::Buffer requ
   ++started_;
   block.state = block.is_invite() ? State::calling : State::trying;
   if (!request || !transport_.alive(block.flow_)) return fail_soon(block);
-  block.interval = block.reliable() ? base::Duration::zero() : kT1;
+  block.resend_after(block.reliable() ? base::Duration::zero() : kT1);
   block.deadline = loop_.now() + k64T1;
   enter_chain(block);
   arm(block);
@@ -112,13 +120,13 @@ void ClientTransactions::cancel(ClientTransaction& transaction) {
 void ClientTransactions::send_cancel(Block& block) {
   block.cancelling = Cancel::sent;
   block.deadline = loop_.now() + k64T1;
-  block.interval = block.reliable() ? base::Duration::zero() : kT1;
+  block.resend_after(block.reliable() ? base::Duration::zero() : kT1);
   if (scratch_->parse(block.request.view())) {
     ++cancels_;
     block.cancel = make_cancel(*scratch_);
     transport_.send(block.flow_, block.cancel);
   } else {
-    block.interval = base::Duration::zero();
+    block.resend_after(base::Duration::zero());
   }
   arm(block);
 }
@@ -128,7 +136,7 @@ ClientTransactions::Block* ClientTransactions::find(std::string_view text) {
   if (!branch || branch->worker != worker_ || !blocks_.has(branch->block)) return nullptr;
   Block& block = blocks_[branch->block];
   const bool live = block.state != State::free && block.state != State::opened;
-  return live && block.nonce == branch->nonce ? &block : nullptr;
+  return live && block.nonce_ == branch->nonce ? &block : nullptr;
 }
 
 // 17.1.3: the branch, and the method in CSeq.
@@ -152,7 +160,7 @@ void ClientTransactions::on_cancel_response(Block& block, int status) {
   block.cancelling = Cancel::answered;
   block.cancel = {};
   if (block.state != State::proceeding) return;
-  block.interval = base::Duration::zero();
+  block.resend_after(base::Duration::zero());
   arm(block);
 }
 
@@ -197,7 +205,7 @@ void ClientTransactions::on_provisional(Block& block, const Message& response) {
     block.stop();  // A and B
     if (block.cancelling == Cancel::wanted) send_cancel(block);
   } else if (first && block.interval > base::Duration::zero()) {
-    block.interval = kT2;  // 17.1.2.2; the E that runs fires as it was set
+    block.resend_after(kT2);  // 17.1.2.2; the E that runs fires as it was set
   }
   if (response.status() != 100) block.user->on_response(block, response);
 }
@@ -214,14 +222,14 @@ void ClientTransactions::linger(Block& block, State state, base::Duration span) 
   block.state = state;
   block.cancel = {};
   if (state == State::accepted) block.request = {};
-  block.interval = base::Duration::zero();
+  block.resend_after(base::Duration::zero());
   block.deadline = loop_.now() + span;
   arm(block);
 }
 
 void ClientTransactions::arm(Block& block) {
   auto wait = block.deadline - loop_.now();
-  if (block.interval > base::Duration::zero()) wait = std::min(wait, block.interval);
+  if (block.interval > base::Duration::zero()) wait = std::min<base::Duration>(wait, block.interval);
   loop_.timers().start(block, wait);
 }
 
@@ -231,8 +239,8 @@ void ClientTransactions::on_timer(Block& block) {
   if (loop_.now() >= block.deadline) return fail(block, ClientFailure::timeout);
   ++resent_;
   transport_.send(block.flow_, block.cancel ? block.cancel : block.request);
-  block.interval *= 2;  // A has no upper bound, E has T2
-  if (block.state != State::calling) block.interval = std::min(block.interval, kT2);
+  const base::Duration next = 2 * base::Duration(block.interval);  // A has no upper bound, E has T2
+  block.resend_after(block.state == State::calling ? next : std::min(next, kT2));
   arm(block);
 }
 

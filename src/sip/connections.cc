@@ -92,7 +92,7 @@ std::string Connections::proven_member(const net::Stream& stream) const {
 }
 
 void Connections::accept(std::unique_ptr<net::Stream> stream, net::Transport transport, bool member) {
-  Flow flow{transport, member, 0, 0, stream->remote()};
+  Flow flow{transport, member, 0, stream->remote()};
   std::string name, key;
   if (member) {
     name = proven_member(*stream);
@@ -122,7 +122,7 @@ std::optional<Flow> Connections::to(const Target& target) {
   if (auto proven = same_place(target)) return proven;
   ++opened_;
   const auto transport = target.member ? net::Transport::tls : target.endpoint.transport;
-  Flow flow{transport, target.member, 0, ++last_number_, target.endpoint.address};
+  Flow flow{transport, target.member, 0, target.endpoint.address, ++last_number_};
   Connection& connection = add(flow, lower(target.tls_name), std::string(key.view()));
   net::TlsClient client;
   if (tls) client = {context, target.tls_name};

@@ -1,10 +1,13 @@
 // A flat hash table from a 64-bit hash to a block number: open addressing, linear probing, deletion by
-// shifting back (no tombstones). Keys live in the blocks; the caller's predicate compares them.
+// shifting back (no tombstones). Keys live in the blocks; the caller's predicate compares them. A slot keeps
+// the lower half of the hash, which tells all but a few of those apart that meet in one place.
 // Grows at half load; never shrinks.
 #pragma once
 
 #include <cstdint>
 #include <vector>
+
+#include "base/large_memory.h"
 
 namespace causeway::sip {
 
@@ -17,18 +20,19 @@ class FlatIndex {
   // The block with this hash for which same(block) holds, or kNone.
   template <class Same>
   std::uint32_t find(std::uint64_t hash, Same&& same) const {
-    for (std::size_t at = home(hash); slots_[at].block != kNone; at = next(at))
-      if (slots_[at].hash == hash && same(slots_[at].block)) return slots_[at].block;
+    const auto low = static_cast<std::uint32_t>(hash);
+    for (std::size_t at = home(low); slots_[at].block != kNone; at = next(at))
+      if (slots_[at].hash == low && same(slots_[at].block)) return slots_[at].block;
     return kNone;
   }
 
   void insert(std::uint64_t hash, std::uint32_t block) {
     if (2 * ++count_ > slots_.size()) grow();
-    place({hash, block});
+    place({static_cast<std::uint32_t>(hash), block});
   }
 
   void erase(std::uint64_t hash, std::uint32_t block) {
-    std::size_t hole = home(hash);
+    std::size_t hole = home(static_cast<std::uint32_t>(hash));
     while (slots_[hole].block != block) {
       if (slots_[hole].block == kNone) return;
       hole = next(hole);
@@ -48,10 +52,11 @@ class FlatIndex {
 
  private:
   struct Slot {
-    std::uint64_t hash = 0;
+    std::uint32_t hash = 0;
     std::uint32_t block = kNone;
   };
-  std::size_t home(std::uint64_t hash) const { return hash & (slots_.size() - 1); }
+  using Slots = std::vector<Slot, base::LargeAllocator<Slot>>;
+  std::size_t home(std::uint32_t hash) const { return hash & (slots_.size() - 1); }
   std::size_t next(std::size_t at) const { return (at + 1) & (slots_.size() - 1); }
   void place(const Slot& slot) {
     std::size_t at = home(slot.hash);
@@ -59,12 +64,12 @@ class FlatIndex {
     slots_[at] = slot;
   }
   void grow() {
-    std::vector<Slot> old(slots_.size() * 2);
+    Slots old(slots_.size() * 2);
     old.swap(slots_);
     for (const Slot& slot : old)
       if (slot.block != kNone) place(slot);
   }
-  std::vector<Slot> slots_;
+  Slots slots_;
   std::size_t count_ = 0;
 };
 

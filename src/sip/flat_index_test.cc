@@ -1,5 +1,6 @@
 #include "sip/flat_index.h"
 
+#include <array>
 #include <map>
 
 #include <gtest/gtest.h>
@@ -64,6 +65,25 @@ TEST(Slab, ReusesTheLastBlockAndKeepsAddresses) {
   EXPECT_EQ(&slab.take(), many[500]);
   EXPECT_TRUE(slab.has(1000));
   EXPECT_FALSE(slab.has(100'000));
+}
+
+// Beyond the first half megabyte, chunks lie in huge pages.
+TEST(Slab, KeepsManyLargeBlocks) {
+  struct Block {
+    std::uint32_t index, next_free;
+    std::array<char, 1000> bytes{};
+  };
+  Slab<Block> slab;
+  std::vector<Block*> many;
+  for (std::uint32_t i = 0; i < 10'000; ++i) {
+    many.push_back(&slab.take());
+    many.back()->bytes.fill(static_cast<char>(i));
+  }
+  for (std::uint32_t i = 0; i < many.size(); ++i) {
+    ASSERT_EQ(&slab[many[i]->index], many[i]);
+    ASSERT_EQ(many[i]->bytes.front(), static_cast<char>(i));
+    ASSERT_EQ(many[i]->bytes.back(), static_cast<char>(i));
+  }
 }
 
 TEST(KeyedHash, DependsOnEveryByteTheLengthAndTheSeed) {

@@ -16,10 +16,10 @@ namespace causeway::sip {
 
 struct Flow {
   net::Transport transport = net::Transport::udp;
-  bool member = false;           // a peer link: the other end has proved a PEERID of this domain
-  std::uint16_t socket = 0;      // which of our UDP sockets
-  std::uint64_t connection = 0;  // which stream; 0 for UDP
+  bool member = false;       // a peer link: the other end has proved a PEERID of this domain
+  std::uint16_t socket = 0;  // which of our UDP sockets
   net::Address remote;
+  std::uint64_t connection = 0;  // which stream; 0 for UDP
   auto operator<=>(const Flow&) const = default;
 };
 

@@ -2,11 +2,11 @@
 #include "base/limits.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "sip/rewrite.h"
 #include "sip/right_size.h"
+#include "sip/scan.h"
 
 namespace causeway::sip {
 
@@ -22,36 +22,33 @@ struct ServerTransactions::Block : ServerTransaction, base::TimerNode {
           block.owner->on_timer(block);
         }) {}
 
-  // The usual key (a branch of 50 bytes, a host, a port) lies inside; a longer one in a Buffer.
-  static constexpr std::size_t kInlineKey = 88;
-
   std::uint32_t index = 0;
   std::uint32_t next_free = 0;
   ServerTransactions* owner = nullptr;
-  std::uint64_t hash = 0;
-  base::Buffer response;  // what a retransmitted request is answered with
-  base::Buffer long_key;
-  base::Instant deadline{};   // L, H, I, J, or of the Trying state
-  base::Duration interval{};  // G; zero: nothing is resent
-  Flow reply;                 // where responses go (18.2.2); for a stream, while it lasts
+  TransactionKey key;
+  base::Buffer response;            // what a retransmitted request is answered with
+  base::Buffer sent_by;             // of the top Via, for a stream that may have to be replaced: port, host
+  base::Instant deadline{};         // L, H, I, J, or of the Trying state
+  std::uint16_t reply_port = 0;     // where responses go (18.2.2), at the address that the request came from
+  std::uint16_t request_bytes = 0;  // if not `known`
+  Interval interval{};              // G; zero: nothing is resent
   State state = State::trying;
-  bool trying_owed = false;  // `response` is a 100 that has not been sent
+  bool trying_owed = false;  // `response` is the request: of the 100, which has not been sent
   bool new_tag = false;      // the request has no To tag: who knows ours has had a response. If not `known`
   bool cancelled = false;
-  std::uint8_t key_length = 0;
-  std::uint16_t request_bytes = 0;  // if not `known`
-  std::array<char, kInlineKey> short_key{};
 
-  std::string_view key() const {
-    return long_key ? long_key.view() : std::string_view(short_key.data(), key_length);
+  bool reliable() const { return net::is_stream(flow_.transport); }
+  void set_sent_by(const Via& via) {
+    sent_by = base::Buffer::with_room(sizeof via.port + via.host.size());
+    sent_by.append({reinterpret_cast<const char*>(&via.port), sizeof via.port});
+    for (char c : via.host) sent_by.append({&(c = scan::lower(c)), 1});  // as names of members are
   }
-  void set_key(std::string_view bytes) {
-    if (bytes.size() > kInlineKey) {
-      long_key = base::Buffer::copy_of(bytes);
-    } else {
-      key_length = static_cast<std::uint8_t>(bytes.size());
-      std::memcpy(short_key.data(), bytes.data(), bytes.size());
-    }
+  Via via() const {
+    Via via;
+    if (!sent_by) return via;
+    std::memcpy(&via.port, sent_by.data(), sizeof via.port);
+    via.host = sent_by.view().substr(sizeof via.port);
+    return via;
   }
 
   using ServerTransaction::final_;
@@ -63,7 +60,7 @@ ServerTransactions::ServerTransactions(base::Loop& loop, TransportLayer& transpo
                                        base::Metrics& metrics)
     : loop_(loop),
       transport_(transport),
-      keys_(random.u64()),
+      keys_({random.u64(), random.u64()}),
       started_(metrics.counter("sip_server_transactions_total", "server transactions started")),
       retransmitted_(metrics.counter("sip_server_responses_resent_total", "responses sent again")),
       absorbed_(metrics.counter("sip_server_absorbed_total", "retransmitted requests that need no answer")),
@@ -78,12 +75,12 @@ ServerTransactions::ServerTransactions(base::Loop& loop, TransportLayer& transpo
                                       "final responses to INVITE without an ACK (Timer H)")) {}
 
 ServerTransactions::~ServerTransactions() {
-  // With its response (a buffer of 512 bytes, mostly), what lingers stays below 1 kB.
-  static_assert(sizeof(Block) <= 320);
+  // What lingers is this and a response of 300 to 500 bytes: below 1 kB.
+  static_assert(sizeof(Block) <= 168);
 }
 
 ServerTransactions::Block* ServerTransactions::find(const TransactionKey& key) {
-  const auto at = index_.find(key.hash, [&](std::uint32_t i) { return blocks_[i].key() == key.bytes; });
+  const auto at = index_.find(key[0], [&](std::uint32_t i) { return blocks_[i].key == key; });
   return at == FlatIndex::kNone ? nullptr : &blocks_[at];
 }
 
@@ -105,7 +102,8 @@ void ServerTransactions::on_request(const Message& request, const Via& via, cons
   }
   Block& block = create(key, request, via, flow);
   core_->on_request(block, request, flow);
-  if (block.state == State::proceeding && !block.response) prepare_trying(block, request);
+  if (block.state == State::trying) return arm(block);
+  if (block.state == State::proceeding && !block.response) owe_trying(block, request);
 }
 
 ServerTransactions::Block& ServerTransactions::create(const TransactionKey& key, const Message& request,
@@ -119,34 +117,41 @@ ServerTransactions::Block& ServerTransactions::create(const TransactionKey& key,
   block.final_ = block.trying_owed = block.cancelled = block.new_tag = false;
   block.known = !SourceLimit::can_be_forged(flow.transport, flow.remote.ip);
   block.request_bytes = static_cast<std::uint16_t>(transport_.received_bytes());
-  block.reply = transport_.response_flow(flow, via).value_or(flow);
-  block.hash = key.hash;
-  block.set_key(key.bytes);
-  block.interval = base::Duration::zero();
-  index_.insert(key.hash, block.index);
+  block.reply_port = flow.remote.port;
+  if (block.reliable()) {
+    block.set_sent_by(via);
+  } else if (const auto reply = transport_.response_flow(flow, via)) {
+    block.reply_port = reply->remote.port;
+  }
+  block.key = key;
+  block.interval = {};
+  index_.insert(key[0], block.index);
   if (block.method_ == Method::invite) {
     block.state = State::proceeding;
   } else {
     // RFC 4320: who sent this has given up by then, and must not be told so.
     block.state = State::trying;
     block.deadline = loop_.now() + k64T1;
-    arm(block);
   }
   return block;
 }
 
-// 17.2.1: the 100 is written now, while the request is there to copy from, and sent if the core is slow or
-// the request comes again.
-void ServerTransactions::prepare_trying(Block& block, const Message& request) {
+// 17.2.1: the 100 is written if the core is slow or the request comes again; until then the request is kept.
+void ServerTransactions::owe_trying(Block& block, const Message& request) {
   if (!block.known) block.new_tag = request.to_tag().empty();
-  block.response = make_response(request, 100, reason_phrase(100), {});
-  if (!block.known && block.response.size() > SourceLimit::kMostGrowth * block.request_bytes) {
-    transport_.sources().count_too_long();
-    block.response = {};
-    return;
-  }
+  block.response = base::Buffer::copy_of(request.bytes());
   block.trying_owed = true;
   loop_.timers().start(block, limits::kTryingDelay);
+}
+
+void ServerTransactions::send_trying(Block& block) {
+  block.trying_owed = false;
+  (void)scratch_->parse(block.response.view());  // it was parsed before
+  block.response = make_response(*scratch_, 100, reason_phrase(100), {});
+  if (block.known || block.response.size() <= SourceLimit::kMostGrowth * block.request_bytes)
+    return send(block, block.response);
+  transport_.sources().count_too_long();
+  block.response = {};
 }
 
 void ServerTransactions::on_again(Block& block) {
@@ -156,13 +161,11 @@ void ServerTransactions::on_again(Block& block) {
     return;
   }
   if (block.trying_owed) {
-    block.trying_owed = false;
     block.stop();
-  } else if (may_say(block)) {
-    ++retransmitted_;
-  } else {
-    return;
+    return send_trying(block);
   }
+  if (!may_say(block)) return;
+  ++retransmitted_;
   send(block, block.response);
 }
 
@@ -178,8 +181,8 @@ void ServerTransactions::on_ack(Block& block, const Message& ack, const Flow& fl
         transport_.sources().arrived(flow.remote.ip);
       block.state = State::confirmed;
       block.response = {};
-      block.interval = base::Duration::zero();
-      block.deadline = loop_.now() + (net::is_stream(block.flow_.transport) ? base::Duration::zero() : kT4);
+      block.interval = {};
+      block.deadline = loop_.now() + (block.reliable() ? base::Duration::zero() : kT4);
       return arm(block);
     case State::accepted:
       return core_->on_ack(ack, flow);
@@ -237,7 +240,7 @@ void ServerTransactions::answer(ServerTransaction& transaction, const Message& r
   const bool had_provisional = block.response && !block.trying_owed;
   respond(block, status, std::move(response));
   if (had_provisional || block.state != State::completed) return;
-  block.interval = base::Duration::zero();
+  block.interval = {};
   arm(block);
 }
 
@@ -247,7 +250,7 @@ void ServerTransactions::forget(Block& block) {
   block.trying_owed = false;
   block.state = State::confirmed;
   block.response = {};
-  block.interval = base::Duration::zero();
+  block.interval = {};
   block.deadline = loop_.now();
   arm(block);
 }
@@ -269,7 +272,7 @@ void ServerTransactions::respond_to_invite(Block& block, int status, base::Buffe
   } else {
     block.state = State::completed;
     block.response = right_sized(std::move(response));
-    block.interval = net::is_stream(block.flow_.transport) ? base::Duration::zero() : kT1;
+    block.interval = block.reliable() ? Interval{} : Interval{kT1.count()};
   }
   arm(block);
 }
@@ -287,34 +290,33 @@ void ServerTransactions::respond_to_other(Block& block, int status, base::Buffer
     send(block, response);
     block.response = right_sized(std::move(response));
   }
-  block.deadline = loop_.now() + (net::is_stream(block.flow_.transport) ? base::Duration::zero() : k64T1);
+  block.deadline = loop_.now() + (block.reliable() ? base::Duration::zero() : k64T1);
   arm(block);
 }
 
-// A stream that has ended since is replaced as 18.2.2 says: the key remembers the sent-by host.
+// A stream that has ended since is replaced as 18.2.2 says.
 void ServerTransactions::send(const Block& block, base::Buffer response) {
-  if (transport_.alive(block.reply)) return transport_.send(block.reply, std::move(response));
-  if (auto flow = transport_.response_flow(block.flow_, sent_by_in(block.key())))
+  Flow reply = block.flow_;
+  reply.remote.port = block.reply_port;
+  if (transport_.alive(reply)) return transport_.send(reply, std::move(response));
+  if (auto flow = transport_.response_flow(block.flow_, block.via()))
     transport_.send(*flow, std::move(response));
 }
 
 void ServerTransactions::arm(Block& block) {
   auto wait = block.deadline - loop_.now();
-  if (block.interval > base::Duration::zero()) wait = std::min(wait, block.interval);
+  if (block.interval > Interval::zero()) wait = std::min<base::Duration>(wait, block.interval);
   loop_.timers().start(block, wait);
 }
 
 void ServerTransactions::on_timer(Block& block) {
-  if (block.trying_owed) {
-    block.trying_owed = false;
-    return send(block, block.response);
-  }
+  if (block.trying_owed) return send_trying(block);
   if (loop_.now() < block.deadline) {  // G
     if (may_say(block)) {
       ++retransmitted_;
       send(block, block.response);
     }
-    block.interval = std::min(2 * block.interval, kT2);
+    block.interval = std::min(Interval(2 * block.interval.count()), Interval{kT2.count()});
     return arm(block);
   }
   if (block.state == State::trying) ++unanswered_;
@@ -323,10 +325,10 @@ void ServerTransactions::on_timer(Block& block) {
 }
 
 void ServerTransactions::end(Block& block) {
-  index_.erase(block.hash, block.index);
+  index_.erase(block.key[0], block.index);
   core_->on_gone(block);
   block.response = {};
-  block.long_key = {};
+  block.sent_by = {};
   blocks_.give_back(block);
 }
 

@@ -39,6 +39,7 @@ class ServerTransactions {
 
  private:
   enum class State : std::uint8_t { trying, proceeding, completed, confirmed, accepted };
+  using Interval = std::chrono::duration<std::uint16_t, std::milli>;
   struct Block;
 
   Block* find(const TransactionKey& key);
@@ -46,7 +47,8 @@ class ServerTransactions {
   void on_again(Block& block);
   void on_ack(Block& block, const Message& ack, const Flow& flow);
   void on_cancel(const Message& cancel, const Via& top_via, const Flow& flow);
-  void prepare_trying(Block& block, const Message& request);
+  void owe_trying(Block& block, const Message& request);
+  void send_trying(Block& block);
   bool may_say(const Block& block);
   bool proves_arrival(const Block& block, const Message& ack);
   void forget(Block& block);
@@ -63,7 +65,7 @@ class ServerTransactions {
   TransactionKeys keys_;
   FlatIndex index_;
   Slab<Block> blocks_;
-  std::unique_ptr<Message> scratch_ = std::make_unique<Message>();
+  std::unique_ptr<Message> scratch_ = std::make_unique<Message>();  // what is kept, parsed again
 
   base::Counter& started_;
   base::Counter& retransmitted_;

@@ -159,7 +159,7 @@ class System final : public ServerUser, public ClientUser {
     testing::TextMessage message;
     message.start = step.word(2) + " " + step.word(3) + " SIP/2.0";
     message.add("Via", fmt::format("SIP/2.0/{} {};branch={}", net::transport_via_name(flow.transport),
-                                   transport->sent_by(flow), transaction.branch()));
+                                   transport->sent_by(flow), transaction.branch().view()));
     message.add("Via", "SIP/2.0/UDP 10.9.9.9;branch=z9hG4bKbefore");
     message.add("Max-Forwards", "69");
     message.add("From", "<sip:user@sim>;tag=u");

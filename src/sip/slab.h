@@ -9,7 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
+
+#include "base/large_memory.h"
 
 namespace causeway::sip {
 
@@ -17,6 +20,14 @@ template <class T>
 class Slab {
  public:
   static constexpr std::uint32_t kNone = UINT32_MAX;
+
+  Slab() = default;
+  ~Slab() {
+    for (T* chunk : chunks_) std::destroy_n(chunk, kChunk);
+    for (void* memory : regions_) base::give_large(memory);
+  }
+  Slab(const Slab&) = delete;
+  Slab& operator=(const Slab&) = delete;
 
   T& take() {
     if (free_ == kNone) grow();
@@ -33,22 +44,41 @@ class Slab {
   }
 
   T& operator[](std::uint32_t index) noexcept { return chunks_[index / kChunk][index % kChunk]; }
+  const T& operator[](std::uint32_t index) const noexcept { return chunks_[index / kChunk][index % kChunk]; }
   bool has(std::uint32_t index) const noexcept { return index / kChunk < chunks_.size(); }
   std::size_t in_use() const noexcept { return in_use_; }
 
  private:
   static constexpr std::uint32_t kChunk = 128;
+  static constexpr std::size_t kChunkBytes = kChunk * sizeof(T);
+  // The first blocks lie where the heap has them; who has more than half a megabyte will have many.
+  static constexpr std::size_t kFew = (base::kHugePage / 4 + kChunkBytes - 1) / kChunkBytes;
+
+  char* chunk_memory() {
+    if (left_ < kChunkBytes) {
+      left_ = chunks_.size() < kFew ? kChunkBytes : base::kHugePage;
+      next_ = static_cast<char*>(base::take_large(left_));
+      regions_.push_back(next_);
+    }
+    left_ -= kChunkBytes;
+    return std::exchange(next_, next_ + kChunkBytes);
+  }
   void grow() {
     const auto base = static_cast<std::uint32_t>(chunks_.size()) * kChunk;
-    chunks_.push_back(std::make_unique<T[]>(kChunk));
+    T* const chunk = reinterpret_cast<T*>(chunk_memory());
+    std::uninitialized_default_construct_n(chunk, kChunk);
+    chunks_.push_back(chunk);
     for (std::uint32_t i = kChunk; i-- > 0;) {
-      T& block = chunks_.back()[i];
-      block.index = base + i;
-      block.next_free = free_;
-      free_ = block.index;
+      chunk[i].index = base + i;
+      chunk[i].next_free = free_;
+      free_ = chunk[i].index;
     }
   }
-  std::vector<std::unique_ptr<T[]>> chunks_;
+
+  std::vector<T*> chunks_;
+  std::vector<void*> regions_;
+  char* next_ = nullptr;
+  std::size_t left_ = 0;
   std::uint32_t free_ = kNone;
   std::size_t in_use_ = 0;
 };

@@ -10,8 +10,8 @@
 // ClientUser: every provisional but 100, the final one, and for INVITE every 2xx (RFC 6026 8.4). The
 // layer sends the ACK to non-2xx finals and the CANCEL (only once a provisional was received: 9.1).
 //
-// Memory: a transaction is one block from a pool. After its final response it keeps only its key, its
-// timer and, on the server side of a non-2xx or a non-INVITE, the response: below 1 kB.
+// Memory: a transaction is one block from a pool, of less than 200 bytes. After its final response it keeps
+// only that and, on the server side of a non-2xx or a non-INVITE, the response.
 //
 // Our branch names the worker and the block (branch.h), so a response finds its transaction without hashing.
 //
@@ -61,17 +61,21 @@ class ClientTransaction {
  public:
   Method method() const { return method_; }
   const Flow& flow() const { return flow_; }
-  std::string_view branch() const { return branch_.view(); }  // "z9hG4bK..." for the Via
-  bool has_provisional() const { return provisional_; }       // any 1xx, 100 included
-  void* context = nullptr;                                    // the user's
+  // For the Via: "z9hG4bK...", written anew at each call.
+  BranchText branch() const { return write_branch({worker_, index, nonce_, loop_hash_}); }
+  bool has_provisional() const { return provisional_; }  // any 1xx, 100 included
+  void* context = nullptr;                               // the user's
 
  protected:
   ClientTransaction() = default;
   ~ClientTransaction() = default;
   Flow flow_;
+  std::uint64_t nonce_ = 0;
+  std::uint32_t loop_hash_ = 0;
+  std::uint32_t index = 0;  // of its block
+  std::uint16_t worker_ = 0;
   Method method_ = Method::other;
   bool provisional_ = false;
-  BranchText branch_;
 };
 
 // The core: what new requests are given to.

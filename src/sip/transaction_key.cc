@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include "sip/branch.h"
-#include "sip/hash.h"
 
 namespace causeway::sip {
 
@@ -38,8 +37,8 @@ class KeyWriter {
 
 }  // namespace
 
-TransactionKeys::TransactionKeys(std::uint64_t seed)
-    : seed_(seed), scratch_(std::make_unique_for_overwrite<char[]>(kScratch)) {}
+TransactionKeys::TransactionKeys(const base::SipHash::Key& secret)
+    : secret_(secret), scratch_(std::make_unique_for_overwrite<char[]>(kScratch)) {}
 
 TransactionKey TransactionKeys::make(const Message& request, const Via& via, Method method) {
   if (method == Method::ack) method = Method::invite;
@@ -56,18 +55,7 @@ TransactionKey TransactionKeys::make(const Message& request, const Via& via, Met
     key.exact(request.call_id());
     key.exact(via.text);
   }
-  return {key.done(), keyed_hash(key.done(), seed_)};
-}
-
-Via sent_by_in(std::string_view key) {
-  std::uint32_t head;
-  std::memcpy(&head, key.data(), sizeof head);
-  key.remove_prefix(sizeof head);
-  if (static_cast<Method>(head >> 16) == Method::other) key.remove_prefix(key.find('\0') + 1);
-  Via via;
-  via.host = key.substr(0, key.find('\0'));
-  via.port = static_cast<std::uint16_t>(head);
-  return via;
+  return base::SipHash::wide(secret_, key.done());
 }
 
 }  // namespace causeway::sip

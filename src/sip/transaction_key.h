@@ -1,4 +1,6 @@
-// What identifies a server transaction (RFC 3261 17.2.3), as one string of bytes.
+// What identifies a server transaction (RFC 3261 17.2.3), as one string of bytes, of which a transaction
+// keeps a hash: 128 bits under a key that nobody knows, so that two are one by a chance of 1 in 2^128. A
+// string would take a third of what a transaction holds while it lingers.
 //
 //   with the magic cookie:   branch, sent-by, method class
 //   without (RFC 2543):      Request-URI, From tag, Call-ID, CSeq number, the whole top Via, method class
@@ -12,30 +14,25 @@
 #include <memory>
 #include <string_view>
 
+#include "base/siphash.h"
 #include "sip/headers.h"
 #include "sip/message.h"
 
 namespace causeway::sip {
 
-struct TransactionKey {
-  std::string_view bytes;  // valid until the next make()
-  std::uint64_t hash = 0;
-};
+using TransactionKey = base::SipHash::Wide;
 
 class TransactionKeys {
  public:
-  explicit TransactionKeys(std::uint64_t seed);
+  explicit TransactionKeys(const base::SipHash::Key& secret);
 
   // The key under which `request` with this top Via would stand if its method were `method` (how a CANCEL
   // finds its INVITE). ACK counts as INVITE.
   TransactionKey make(const Message& request, const Via& top_via, Method method);
 
  private:
-  std::uint64_t seed_;
+  base::SipHash::Key secret_;
   std::unique_ptr<char[]> scratch_;
 };
-
-// The sent-by host (in lower case) and port of the Via that a key was made from; views into it.
-Via sent_by_in(std::string_view key);
 
 }  // namespace causeway::sip

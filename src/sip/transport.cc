@@ -227,7 +227,7 @@ std::optional<Flow> TransportLayer::Impl::flow_to(const Target& target) {
   if (target.member || net::is_stream(target.endpoint.transport)) return connections_.to(target);
   const UdpPort* port = udp_for(target.endpoint.address.ip);
   if (!port) return std::nullopt;
-  return Flow{net::Transport::udp, false, port->number, 0, target.endpoint.address};
+  return Flow{net::Transport::udp, false, port->number, target.endpoint.address};
 }
 
 bool TransportLayer::Impl::alive(const Flow& flow) const {
@@ -334,7 +334,7 @@ void TransportLayer::Impl::on_datagram(UdpPort& port, net::Datagram& datagram) {
     ++metrics_.keep_alives;
     return;
   }
-  receive({net::Transport::udp, false, port.number, 0, datagram.from}, bytes);
+  receive({net::Transport::udp, false, port.number, datagram.from}, bytes);
 }
 
 void TransportLayer::Impl::receive(const Flow& flow, std::string_view bytes) {

@@ -190,7 +190,7 @@ TEST_F(Transport, FlowsOfTheWrongKindAreDead) {
   udp.socket = 7;
   EXPECT_FALSE(transport.alive(udp));
   EXPECT_EQ(transport.sent_by(udp), "");
-  Flow stream{net::Transport::tcp, false, 0, 99, {}};
+  Flow stream{net::Transport::tcp, false, 0, {}, 99};
   EXPECT_FALSE(transport.alive(stream));
   EXPECT_EQ(transport.member_name(stream), "");
   EXPECT_FALSE(transport.member_flow("nobody.peers.sim"));
