@@ -343,8 +343,8 @@ TEST_F(Tls, AnIdleConnectionIsSmall) {
   const std::size_t of_member = measure(a.get(), b.get());
   std::printf("memory of an idle TLS connection: %zu bytes (phone), %zu bytes (member)\n", of_phone,
               of_member);
-  EXPECT_LE(of_phone, 20'000u);
-  EXPECT_LE(of_member, 28'000u);  // OpenSSL keeps the parsed certificate of the other side
+  EXPECT_LE(of_phone, 16'000u);
+  EXPECT_LE(of_member, 20'000u);  // OpenSSL keeps the parsed certificate of the other side
 }
 
 TEST(TlsContexts, BadMaterialIsExplained) {
