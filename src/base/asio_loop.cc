@@ -169,6 +169,8 @@ class AsioLoop final : public Loop {
     }
   }
 
+  std::uint64_t lock_waits() const override { return work_.lock_waits(); }
+
   void at_end_of_turn(const void* owner, Task hook) override { work_.add_hook(owner, std::move(hook)); }
   void forget_end_of_turn(const void* owner) override { work_.forget_hooks(owner); }
 

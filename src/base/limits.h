@@ -146,6 +146,10 @@ inline constexpr std::int32_t kMaxStrangerCredit = 4096;
 // Sources of which that is remembered: 24 bytes each, taken with the first stranger.
 inline constexpr std::size_t kStrangerSources = 32768;
 
+// Bytes that one worker leaves for another before that has taken them: 40,000 messages, more than a second of
+// its work. What is beyond it is lost, and sent again by whoever misses it.
+inline constexpr std::size_t kMaxHandedOver = 32 << 20;
+
 // Retransmissions of one final response that wait while a connection for it is being made.
 inline constexpr std::size_t kMaxLateResponses = 8;
 
@@ -323,6 +327,10 @@ inline constexpr std::size_t kOpenedTokens = 4096;
 // ---- the operator
 
 namespace causeway::peer::limits {
+
+// Worker threads: as many as a stream's number has room for (sip/flow.h), and more than cores are worth
+// having.
+inline constexpr std::int64_t kMaxWorkers = 64;
 
 // On the control socket: bytes of one line; an operator and his monitoring, more are closed.
 inline constexpr std::size_t kMaxControlRequest = 4096;

@@ -3,7 +3,7 @@
 // A turn of the loop: wait until a descriptor is ready or a timer is due; read the clocks once; run
 // what is ready (descriptors, timers, tasks posted before this turn); run the end-of-turn hooks
 // (sockets send what the turn has queued, in one sendmmsg). Everything that one worker does happens in turns
-// of its own loop, on one thread, so there are no locks.
+// of its own loop, on one thread, so there are no locks but that of what other threads post.
 //
 // Two implementations: `asio_loop.h` (Boost.Asio's reactor, for real) and `sim_loop.h` (virtual
 // time, for tests: a turn is instantaneous and time jumps to the next timer).
@@ -37,6 +37,9 @@ class Loop {
 
   // The same, from any thread; wakes the loop.
   virtual void post_from_any_thread(Task task) = 0;
+
+  // How often other threads and this one have waited for each other there. Any thread.
+  virtual std::uint64_t lock_waits() const = 0;
 
   // Runs `hook` at the end of every turn that did something (and when a run begins, for what was
   // queued before it), until `owner` is taken out again.

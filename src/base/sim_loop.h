@@ -30,6 +30,7 @@ class SimLoop final : public Loop {
 
   void post(Task task) override { work_.post(std::move(task)); }
   void post_from_any_thread(Task task) override { work_.post_from_any_thread(std::move(task)); }
+  std::uint64_t lock_waits() const override { return work_.lock_waits(); }
   void at_end_of_turn(const void* owner, Task hook) override { work_.add_hook(owner, std::move(hook)); }
   void forget_end_of_turn(const void* owner) override { work_.forget_hooks(owner); }
 

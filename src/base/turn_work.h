@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/counted_mutex.h"
 #include "base/loop.h"
 
 namespace causeway::base {
@@ -16,6 +17,9 @@ class TurnWork {
   void post(Task task) { posted_.push_back(std::move(task)); }
   // Any thread. Whether the loop must be woken: false while an earlier task still waits to be taken.
   bool post_from_any_thread(Task task);
+
+  // How often the loop and other threads have met at what they post.
+  std::uint64_t lock_waits() const { return mutex_.waits(); }
 
   // At the start of a turn: what has been posted until now is this turn's, the rest the next one's.
   void take_posted();
@@ -38,7 +42,7 @@ class TurnWork {
   std::deque<Hook> hooks_;  // a deque: a hook may add hooks while it runs
   bool in_hooks_ = false;
 
-  std::mutex mutex_;
+  CountedMutex mutex_;
   std::vector<Task> foreign_;  // guarded by mutex_
   std::atomic<bool> foreign_waiting_ = false;
 };
