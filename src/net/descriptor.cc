@@ -24,10 +24,14 @@ bool set_option(int fd, int level, int option, int value) {
   return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
-bool bind_to(int fd, const Address& local) {
+// SO_REUSEPORT lets any program of this user join. Who sets it only after it has bound is refused where
+// somebody listens already, joiners or not.
+bool bind_to(int fd, const Address& local, PortSharing sharing) {
+  if (sharing == PortSharing::further && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) return false;
   sockaddr_storage storage{};
   const socklen_t length = local.to_sockaddr(storage);
-  return ::bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) == 0;
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) != 0) return false;
+  return sharing != PortSharing::first || set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 }
 
 Address local_address(int fd) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "net/address.h"
+#include "net/port_sharing.h"
 
 namespace causeway::net {
 
@@ -32,7 +33,7 @@ class Descriptor {
 // SOCK_DGRAM or SOCK_STREAM. On failure empty, with errno set.
 Descriptor open_socket(const Ip& ip, int type);
 bool set_option(int fd, int level, int option, int value);
-bool bind_to(int fd, const Address& local);
+bool bind_to(int fd, const Address& local, PortSharing sharing = PortSharing::none);
 Address local_address(int fd);
 
 // "udp 0.0.0.0:5060: address in use; ...": what the operator can do about a bind that failed.

@@ -38,10 +38,11 @@ NetworkMetrics::NetworkMetrics(base::Metrics& m)
       sent_after_close(m.counter("net_stream_sent_after_close_total",
                                  "messages dropped because their stream had ended")) {}
 
-NetworkCore::NetworkCore(base::Loop& l, base::Metrics& m, std::size_t most)
+NetworkCore::NetworkCore(base::Loop& l, base::Metrics& m, std::size_t most, PortSharing ports)
     : loop(l),
       metrics(m),
       most_accepted(most),
+      sharing(ports),
       udp_batch(std::make_unique<UdpBatch>()),
       read_buffer(limits::kMaxDatagram),
       write_buffer(limits::kMaxWrite) {

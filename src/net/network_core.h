@@ -8,6 +8,7 @@
 
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "net/port_sharing.h"
 
 namespace causeway::net {
 
@@ -59,14 +60,15 @@ class Flushable {
 
 class NetworkCore {
  public:
-  NetworkCore(base::Loop& l, base::Metrics& m, std::size_t most);
+  NetworkCore(base::Loop& l, base::Metrics& m, std::size_t most, PortSharing ports);
   ~NetworkCore();
   NetworkCore(const NetworkCore&) = delete;
   NetworkCore& operator=(const NetworkCore&) = delete;
 
   base::Loop& loop;
   NetworkMetrics metrics;
-  const std::size_t most_accepted;      // connections that one listener keeps
+  const std::size_t most_accepted;  // connections that one listener keeps
+  const PortSharing sharing;
   std::unique_ptr<UdpBatch> udp_batch;  // the slots that datagrams are received into
   std::vector<char> read_buffer;        // a chunk of a stream, until its handler returns
   std::vector<char> write_buffer;       // small messages gathered into one TLS record

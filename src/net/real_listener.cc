@@ -21,7 +21,7 @@ base::Result<std::unique_ptr<Listener>> RealListener::open(NetworkCore& core, co
   Descriptor fd = open_socket(local.ip, SOCK_STREAM);
   // Without it, connections of a peer that was just stopped keep its port for a minute.
   if (fd) set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-  if (!fd || !bind_to(fd.get(), local) || ::listen(fd.get(), SOMAXCONN) != 0)
+  if (!fd || !bind_to(fd.get(), local, core.sharing) || ::listen(fd.get(), SOMAXCONN) != 0)
     return std::unexpected(base::Error{explain_bind_error(transport, local, errno)});
   return std::unique_ptr<Listener>(new RealListener(core, std::move(fd), tls, std::move(on_accept)));
 }

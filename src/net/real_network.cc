@@ -16,8 +16,8 @@ namespace {
 
 class RealNetwork final : public Network {
  public:
-  RealNetwork(base::Loop& loop, base::Metrics& metrics, std::size_t most_accepted)
-      : core_(loop, metrics, most_accepted) {
+  RealNetwork(base::Loop& loop, base::Metrics& metrics, std::size_t most_accepted, PortSharing sharing)
+      : core_(loop, metrics, most_accepted, sharing) {
     std::signal(SIGPIPE, SIG_IGN);
   }
 
@@ -52,8 +52,8 @@ class RealNetwork final : public Network {
 }  // namespace
 
 std::unique_ptr<Network> make_real_network(base::Loop& loop, base::Metrics& metrics,
-                                           std::size_t most_accepted) {
-  return std::make_unique<RealNetwork>(loop, metrics, most_accepted);
+                                           std::size_t most_accepted, PortSharing sharing) {
+  return std::make_unique<RealNetwork>(loop, metrics, most_accepted, sharing);
 }
 
 }  // namespace causeway::net

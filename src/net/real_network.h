@@ -11,11 +11,13 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "net/network.h"
+#include "net/port_sharing.h"
 
 namespace causeway::net {
 
 // `most_accepted`: connections that one listener keeps at a time.
 std::unique_ptr<Network> make_real_network(base::Loop& loop, base::Metrics& metrics,
-                                           std::size_t most_accepted = limits::kMaxAccepted);
+                                           std::size_t most_accepted = limits::kMaxAccepted,
+                                           PortSharing sharing = PortSharing::none);
 
 }  // namespace causeway::net

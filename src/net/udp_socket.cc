@@ -43,7 +43,7 @@ void enlarge_kernel_buffers(int fd, const Address& local) {
 base::Result<std::unique_ptr<UdpSocket>> RealUdpSocket::open(NetworkCore& core, const Address& local,
                                                              UdpHandler& handler) {
   Descriptor fd = open_socket(local.ip, SOCK_DGRAM);
-  if (!fd || !bind_to(fd.get(), local))
+  if (!fd || !bind_to(fd.get(), local, core.sharing))
     return std::unexpected(base::Error{explain_bind_error("udp", local, errno)});
   enlarge_kernel_buffers(fd.get(), local);
   if (local.ip.is_v4())
