@@ -16,14 +16,6 @@ using sip::Method;
 constexpr Refusal kNotProven{403, "Forbidden: this domain's name without proof"};
 constexpr Refusal kNotYours{403, "Forbidden: From is not an address of the authenticated user"};
 
-// The user part in normal form; `room` holds it only where something had to be unescaped.
-std::string_view plain_user(const sip::Uri& uri, std::string& room) {
-  if (uri.user.find('%') == std::string_view::npos) return uri.user;
-  room = sip::address_of_record(uri);
-  const auto begin = room.find(':') + 1, end = room.rfind('@');
-  return std::string_view(room).substr(begin, end - begin);
-}
-
 }  // namespace
 
 bool has_credentials_for(const Message& request, std::string_view realm) {
@@ -190,7 +182,7 @@ SenderCheck::Result SenderCheck::check(const Message& request, const sip::Flow& 
   Case c{request, flow, route, *from};
   c.in_dialogue = !request.to_tag().empty();
   std::string room;
-  c.from_user = plain_user(from->uri, room);
+  c.from_user = sip::plain_user(from->uri, room);
   c.from_here = core_.names.is_domain(from->uri.host);
   c.registers_elsewhere = request.method() == Method::register_ && route.way == Way::outside;
   if (request.has(HeaderName::p_asserted_identity)) {

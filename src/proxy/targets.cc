@@ -83,12 +83,8 @@ Targets::Wanted Targets::wanted(const sip::Uri& uri) {
 }
 
 void Targets::to_user(ResponseContext& context, const sip::Uri& uri) {
-  if (uri.user.find('%') == std::string_view::npos) {
-    context.user = uri.user;
-  } else {
-    const auto full = sip::address_of_record(uri);
-    context.user = full.substr(4, full.rfind('@') - 4);
-  }
+  std::string room;
+  context.user = sip::plain_user(uri, room);
   const Wanted want = wanted(uri);
   add_bindings(context, want);
   // Alone, what this peer has put is all there is, and it comes from these bindings.

@@ -50,12 +50,14 @@ class StreamKey {
 }  // namespace
 
 Connections::Connections(base::Loop& loop, net::Network& network, base::Metrics& metrics,
-                         ConnectionUser& user)
+                         ConnectionUser& user, unsigned worker)
     : loop_(loop),
       network_(network),
       user_(user),
       // A flow that a binding has kept over a restart must not name a new connection.
-      last_number_(static_cast<std::uint64_t>(loop.unix_now()) << 16),
+      last_number_(
+          std::uint64_t{worker} << kWorkerShift |
+          (static_cast<std::uint64_t>(loop.unix_now()) << 16 & ((std::uint64_t{1} << kWorkerShift) - 1))),
       self_(std::make_shared<Connections*>(this)),
       opened_(metrics.counter("sip_connections_opened_total", "streams opened by us")),
       accepted_(metrics.counter("sip_connections_accepted_total", "streams accepted")),
@@ -73,6 +75,7 @@ Connection& Connections::add(const Flow& flow, std::string name, std::string key
     by_key_[key] = flow.connection;
     added.key = std::move(key);
   }
+  user_.on_stream_added(flow);
   return added;
 }
 

@@ -25,6 +25,8 @@ class ConnectionUser {
   virtual void on_stream_message(const Flow& flow, std::string_view bytes) = 0;
   virtual void on_stream_error(const Flow& flow, std::string_view bytes, const ParseError& error) = 0;
   virtual void on_stream_connected(const Flow& flow) = 0;
+  // Accepted, or begun; sends are possible from now on.
+  virtual void on_stream_added(const Flow& flow) = 0;
   // Never from inside a call into Connections.
   virtual void on_stream_closed(const Flow& flow, std::string_view why) = 0;
 
@@ -40,7 +42,8 @@ class Connections final : public Connection::Owner {
     std::string member_name;  // own PEERID.peers.D
   };
 
-  Connections(base::Loop& loop, net::Network& network, base::Metrics& metrics, ConnectionUser& user);
+  Connections(base::Loop& loop, net::Network& network, base::Metrics& metrics, ConnectionUser& user,
+              unsigned worker);
   ~Connections();
 
   void set_contexts(Contexts contexts) { contexts_ = std::move(contexts); }

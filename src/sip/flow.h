@@ -23,6 +23,13 @@ struct Flow {
   auto operator<=>(const Flow&) const = default;
 };
 
+// The upper bits of a stream's number name the worker whose loop it belongs to; the rest is the time at which
+// that worker started, and a count.
+inline constexpr int kWorkerShift = 58;
+inline unsigned worker_of(const Flow& stream) {
+  return static_cast<unsigned>(stream.connection >> kWorkerShift);
+}
+
 // Where a request is to be sent: what RFC 3263, a record or a binding has given.
 struct Target {
   net::Endpoint endpoint;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "sip/complete_via.h"
 #include "sip/connections.h"
+#include "sip/handover.h"
 #include "sip/late_responses.h"
 #include "sip/local_names.h"
 #include "sip/rewrite.h"
@@ -77,14 +78,18 @@ bool is_keep_alive(std::span<const char> bytes) {
 
 class TransportLayer::Impl final : public ConnectionUser {
  public:
-  Impl(base::Loop& loop, net::Network& network, base::Metrics& metrics)
+  Impl(base::Loop& loop, net::Network& network, base::Metrics& metrics, WorkerGroup* group, unsigned worker)
       : late_responses([this](const Target& to) { return connections_.to(to); },
                        [this](const Flow& flow, base::Buffer bytes) { send(flow, std::move(bytes)); }),
         sources(loop, metrics),
         network_(network),
         metrics_(metrics),
         names_(loop, network),
-        connections_(loop, network, metrics, *this) {}
+        connections_(loop, network, metrics, *this, worker) {
+    if (group)
+      handover_ = std::make_unique<Handover>(*group, worker, loop, metrics,
+                                             [this](const Parcel& parcel) { on_parcel(parcel); });
+  }
 
   base::Status open(const TransportConfig& config);
   std::optional<Flow> flow_to(const Target& target);
@@ -101,9 +106,7 @@ class TransportLayer::Impl final : public ConnectionUser {
     void on_datagrams(std::span<net::Datagram> batch) override {
       for (net::Datagram& datagram : batch) owner.on_datagram(*this, datagram);
     }
-    void on_unreachable(const net::Address& to) override {
-      if (owner.handler) owner.handler->on_unreachable(to);
-    }
+    void on_unreachable(const net::Address& to) override { owner.unreachable(to); }
     Impl& owner;
     std::uint16_t number;
     std::size_t local = 0;  // in names_
@@ -119,6 +122,7 @@ class TransportLayer::Impl final : public ConnectionUser {
   TransportHandler* handler = nullptr;
   StunHook stun_hook;
   TraceHook trace;
+  RequestOwner request_owner;
   LateResponses late_responses;
   SourceLimit sources;
   std::size_t received_bytes = 0;  // of the message that is being handled
@@ -128,6 +132,7 @@ class TransportLayer::Impl final : public ConnectionUser {
 
   LocalNames& names() { return names_; }
   Connections& connections() { return connections_; }
+  std::uint64_t lock_waits() const { return handover_ ? handover_->waits() : 0; }
   const Connections& connections() const { return connections_; }
 
  private:
@@ -137,15 +142,22 @@ class TransportLayer::Impl final : public ConnectionUser {
   const UdpPort* udp_for(const net::Ip& remote);
   void on_datagram(UdpPort& port, net::Datagram& datagram);
   void answer_stun(UdpPort& port, net::Datagram& datagram);
+  void unreachable(const net::Address& to);
   void receive(const Flow& flow, std::string_view bytes);
-  void receive_request(const Flow& flow, std::string_view bytes, const Via& via);
+  void receive_request(const Flow& flow, std::string_view bytes, const Via& via, Handover* handover);
   void receive_response(const Flow& flow, std::string_view bytes, const Via& via);
+  void on_parcel(const Parcel& parcel);
+  void send_for(const Parcel& parcel);
 
   // ConnectionUser
   void on_stream_message(const Flow& flow, std::string_view bytes) override { receive(flow, bytes); }
   void on_stream_error(const Flow& flow, std::string_view bytes, const ParseError& error) override;
   void on_stream_connected(const Flow& flow) override { late_responses.on_connected(flow); }
+  void on_stream_added(const Flow& flow) override {
+    if (handover_) handover_->opened(flow);
+  }
   void on_stream_closed(const Flow& flow, std::string_view why) override {
+    if (handover_) handover_->closed(flow);
     late_responses.on_closed(flow);
     if (handler) handler->on_flow_closed(flow, why);
   }
@@ -156,6 +168,7 @@ class TransportLayer::Impl final : public ConnectionUser {
   Message message_;  // the one that is being handled
   std::unique_ptr<char[]> scratch_ = std::make_unique_for_overwrite<char[]>(kScratch);
   static constexpr std::size_t kScratch = net::limits::kMaxDatagram + kSourceRoom;
+  std::unique_ptr<Handover> handover_;  // none: the only worker
   Connections connections_;
 };
 
@@ -231,10 +244,12 @@ std::optional<Flow> TransportLayer::Impl::flow_to(const Target& target) {
 }
 
 bool TransportLayer::Impl::alive(const Flow& flow) const {
+  if (handover_ && handover_->is_foreign(flow)) return handover_->is_open(flow);
   return net::is_stream(flow.transport) ? connections_.alive(flow) : flow.socket < udp.size();
 }
 
 void TransportLayer::Impl::send(const Flow& flow, base::Buffer bytes) {
+  if (handover_ && handover_->is_foreign(flow)) return handover_->send(flow, bytes.view());
   if (!alive(flow)) {
     ++metrics_.no_flow;
     return;
@@ -264,7 +279,7 @@ std::string_view TransportLayer::Impl::sent_by(const Flow& flow) {
 std::optional<Flow> TransportLayer::Impl::response_flow(const Flow& flow, const Via& via) {
   const std::uint16_t port = via.port ? via.port : default_port(flow.transport);
   if (net::is_stream(flow.transport)) {
-    if (connections_.alive(flow)) return flow;
+    if (alive(flow)) return flow;
     if (flow.member) return connections_.to_member(via.host);
     // Who closes a connection before the answer comes makes us open one to where his Via says.
     if (!sources.take(flow.remote.ip)) return std::nullopt;
@@ -346,11 +361,15 @@ void TransportLayer::Impl::receive(const Flow& flow, std::string_view bytes) {
     ++metrics_.malformed;
     return;
   }
-  if (same_text(bytes.substr(0, 4), "SIP/")) return receive_response(flow, bytes, *via);
-  receive_request(flow, bytes, *via);
+  if (!same_text(bytes.substr(0, 4), "SIP/")) return receive_request(flow, bytes, *via, handover_.get());
+  if (handover_ && handover_->pass_response(flow, bytes, via->branch)) return;
+  receive_response(flow, bytes, *via);
 }
 
-void TransportLayer::Impl::receive_request(const Flow& flow, std::string_view bytes, const Via& via) {
+// `handover`: none if the request is this worker's in any case.
+void TransportLayer::Impl::receive_request(const Flow& flow, std::string_view bytes, const Via& via,
+                                           Handover* handover) {
+  const std::string_view as_it_came = bytes;
   if (needs_source(via, flow.remote))
     bytes = complete_via(bytes, via, flow.remote, {scratch_.get(), kScratch});
   if (auto parsed = message_.parse(bytes); !parsed) {
@@ -358,6 +377,10 @@ void TransportLayer::Impl::receive_request(const Flow& flow, std::string_view by
     base::log::debug("sip", "from {}: {} at byte {}", flow.remote.text(), parsed.error().what,
                      parsed.error().offset);
     return respond_stateless(message_, via, flow, parsed.error().status, parsed.error().what);
+  }
+  if (handover && request_owner) {
+    const unsigned owner = request_owner(message_);
+    if (owner != handover->worker()) return handover->pass_request(owner, flow, as_it_came);
   }
   ++metrics_.received;
   if (handler) handler->on_message(message_, via, flow);
@@ -376,6 +399,43 @@ void TransportLayer::Impl::receive_response(const Flow& flow, std::string_view b
   if (handler) handler->on_message(message_, via, flow);
 }
 
+void TransportLayer::Impl::unreachable(const net::Address& to) {
+  if (handler) handler->on_unreachable(to);
+  if (handover_) handover_->tell_unreachable(to);
+}
+
+// What another worker has for this one. It may have changed while it was on its way: nothing is sent on
+// twice.
+void TransportLayer::Impl::on_parcel(const Parcel& parcel) {
+  switch (parcel.what) {
+    case Parcel::What::received: {
+      received_bytes = parcel.bytes.size();
+      const auto via = find_top_via(parcel.bytes);
+      if (!via) return;
+      if (same_text(parcel.bytes.substr(0, 4), "SIP/"))
+        return receive_response(parcel.flow, parcel.bytes, *via);
+      return receive_request(parcel.flow, parcel.bytes, *via, nullptr);
+    }
+    case Parcel::What::send:
+      return send_for(parcel);
+    case Parcel::What::closed:
+      if (handler) handler->on_flow_closed(parcel.flow, "closed at another worker");
+      return;
+    case Parcel::What::unreachable:
+      if (handler) handler->on_unreachable(parcel.flow.remote);
+      return;
+  }
+}
+
+void TransportLayer::Impl::send_for(const Parcel& parcel) {
+  if (!connections_.alive(parcel.flow)) {
+    ++metrics_.no_flow;
+    return handover_->tell_closed(parcel.flow, parcel.from);
+  }
+  handover_->note_sender(parcel.flow, parcel.from);
+  send(parcel.flow, base::Buffer::copy_of(parcel.bytes));
+}
+
 void TransportLayer::Impl::on_stream_error(const Flow& flow, std::string_view bytes,
                                            const ParseError& error) {
   ++metrics_.malformed;
@@ -387,8 +447,9 @@ void TransportLayer::Impl::on_stream_error(const Flow& flow, std::string_view by
   respond_stateless(message_, *via, flow, error.status, error.what);
 }
 
-TransportLayer::TransportLayer(base::Loop& loop, net::Network& network, base::Metrics& metrics)
-    : impl_(std::make_unique<Impl>(loop, network, metrics)) {}
+TransportLayer::TransportLayer(base::Loop& loop, net::Network& network, base::Metrics& metrics,
+                               WorkerGroup* group, unsigned worker)
+    : impl_(std::make_unique<Impl>(loop, network, metrics, group, worker)) {}
 TransportLayer::~TransportLayer() = default;
 
 void TransportLayer::set_handler(TransportHandler& handler) { impl_->handler = &handler; }
@@ -415,6 +476,7 @@ bool TransportLayer::acknowledges_stateless(const Message& ack, const Via& top_v
 }
 SourceLimit& TransportLayer::sources() { return impl_->sources; }
 std::size_t TransportLayer::received_bytes() const { return impl_->received_bytes; }
+void TransportLayer::set_request_owner(RequestOwner owner) { impl_->request_owner = std::move(owner); }
 void TransportLayer::set_stun_hook(StunHook hook) { impl_->stun_hook = std::move(hook); }
 void TransportLayer::set_response_locator(ResponseLocator locate) {
   impl_->late_responses.set_locate(std::move(locate));
@@ -424,6 +486,7 @@ bool TransportLayer::is_local(std::string_view host, std::uint16_t port) const {
   return impl_->names().is_local(host, port);
 }
 std::size_t TransportLayer::connections() const { return impl_->connections().count(); }
+std::uint64_t TransportLayer::lock_waits() const { return impl_->lock_waits(); }
 
 std::vector<net::Endpoint> TransportLayer::locals() const {
   std::vector<net::Endpoint> all;

@@ -35,6 +35,8 @@
 
 namespace causeway::sip {
 
+class WorkerGroup;  // handover.h
+
 class TransportHandler {
  public:
   // `message` is complete and its top Via has received and rport. `top_via` is that Via as it came (it
@@ -68,7 +70,9 @@ struct TransportConfig {
 
 class TransportLayer {
  public:
-  TransportLayer(base::Loop& loop, net::Network& network, base::Metrics& metrics);
+  // With a group: the transport of this worker of several (handover.h).
+  TransportLayer(base::Loop& loop, net::Network& network, base::Metrics& metrics,
+                 WorkerGroup* group = nullptr, unsigned worker = 0);
   ~TransportLayer();
 
   void set_handler(TransportHandler& handler);
@@ -80,7 +84,7 @@ class TransportLayer {
   std::optional<Flow> flow_to(const Target& target);
   // An existing connection to a member, by its proven name, if there is one.
   std::optional<Flow> member_flow(std::string_view name) const;
-  // False if the flow is a stream that has ended.
+  // False if the flow is a stream that has ended, of whichever worker.
   bool alive(const Flow& flow) const;
   void send(const Flow& flow, base::Buffer bytes);
 
@@ -104,6 +108,11 @@ class TransportLayer {
   SourceLimit& sources();
   std::size_t received_bytes() const;
 
+  // Which worker must handle this request, which has come to this one; without it, or for one worker, this
+  // one.
+  using RequestOwner = std::function<unsigned(const Message& request)>;
+  void set_request_owner(RequestOwner owner);
+
   // Who answers datagrams that are STUN (RFC 5389 8: first two bits 0, magic cookie). No buffer: no
   // answer. Without a hook, Binding requests are answered (RFC 5626 4.4.2).
   using StunHook = std::function<base::Buffer(std::span<const char> datagram, const net::Address& from)>;
@@ -125,6 +134,8 @@ class TransportLayer {
   bool is_local(std::string_view host, std::uint16_t port) const;
 
   std::size_t connections() const;
+  // How often this worker and others have waited for each other where they hand things over.
+  std::uint64_t lock_waits() const;
   // The addresses that it listens on, with the ports that the kernel chose.
   std::vector<net::Endpoint> locals() const;
   std::vector<net::Address> member_locals() const;

@@ -242,4 +242,11 @@ std::string address_of_record(const Uri& uri) {
   return key;
 }
 
+std::string_view plain_user(const Uri& uri, std::string& room) {
+  if (uri.user.find('%') == std::string_view::npos) return uri.user;
+  room = address_of_record(uri);
+  const auto begin = room.find(':') + 1, end = room.rfind('@');
+  return std::string_view(room).substr(begin, end - begin);
+}
+
 }  // namespace causeway::sip

@@ -40,6 +40,8 @@ bool equivalent(const Uri& a, const Uri& b);
 // in lower case, no port, parameters, headers or password (RFC 3261 10.3 step 5).
 // "SIP:%61lice@P2PSIP.org:5060;x=y" -> "sip:alice@p2psip.org"
 std::string address_of_record(const Uri& uri);
+// Its user part. `room` holds it where something had to be unescaped, and must live as long.
+std::string_view plain_user(const Uri& uri, std::string& room);
 
 // Case-insensitive comparison of ASCII text: hosts, parameter names, header names.
 bool same_letters(const char* a, const char* b, std::size_t n);
