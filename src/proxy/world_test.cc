@@ -82,7 +82,7 @@ Peer::Peer(World& world, std::string ip, PeerOptions options)
         registrar::RegistrarConfig{.domain = std::string(kDomain), .open = options.open},
         registrar::RegistrarParts{world.loop, world.random, metrics_, *transactions_, *overlay_, *users_,
                                   signer_, *tokens_, *digest_});
-    registrar_->set_accounts(world.accounts);
+    registrar_->set_accounts(std::make_shared<identity::Accounts>(world.accounts));
     registrar_->set_links({link});
   }
   proxy_ = std::make_unique<Proxy>(

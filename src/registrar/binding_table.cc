@@ -4,13 +4,29 @@
 
 namespace causeway::registrar {
 
+BindingTable::BindingTable(base::Loop& loop, OnDue on_due, BindingShelf* shelf)
+    : loop_(loop), on_due_(std::move(on_due)), shelf_(shelf) {
+  if (const Change lock = change(); shelf_) shelf_->table = this;
+}
+
+BindingTable::~BindingTable() {
+  if (const Change lock = change(); shelf_) shelf_->table = nullptr;
+}
+
+BindingTable::Change BindingTable::change() {
+  if (!shelf_) return {};
+  Change lock(shelf_->mutex);
+  shelf_->version.fetch_add(1, std::memory_order_release);
+  return lock;
+}
+
 std::span<const Binding> BindingTable::of(std::string_view user) const {
   auto at = users_.find(user);
   if (at == users_.end()) return {};
   return at->second.bindings;
 }
 
-const Binding* BindingTable::find(std::string_view user, std::uint64_t instance_hash) const {
+const Binding* Bindings::find(std::string_view user, std::uint64_t instance_hash) const {
   const Binding* newest = nullptr;
   for (const Binding& binding : of(user))
     if (binding.instance_hash == instance_hash && (!newest || binding.registered > newest->registered))
@@ -18,7 +34,7 @@ const Binding* BindingTable::find(std::string_view user, std::uint64_t instance_
   return newest;
 }
 
-const Binding* BindingTable::registered_over(std::string_view user, const sip::Flow& flow) const {
+const Binding* Bindings::registered_over(std::string_view user, const sip::Flow& flow) const {
   for (const Binding& binding : of(user))
     if (binding.flow == flow) return &binding;
   return nullptr;
@@ -47,6 +63,7 @@ void BindingTable::remove(RegisteredUser& user, std::size_t index) {
 
 void BindingTable::settle(RegisteredUser& user) {
   if (user.bindings.empty()) {
+    const Change lock = change();
     users_.erase(users_.find(user.name));
     return;
   }
@@ -65,9 +82,11 @@ void BindingTable::fire(base::TimerNode& node) {
 }
 
 void BindingTable::on_timer(RegisteredUser& user) {
+  auto lock = change();
   auto expired =
       std::erase_if(user.bindings, [now = loop_.now()](const Binding& b) { return b.expires <= now; });
   count_ -= expired;
+  if (lock) lock.unlock();
   if (expired != 0 || user.refresh_at <= loop_.now()) on_due_(user, expired != 0);
   settle(user);
 }

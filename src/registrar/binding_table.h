@@ -1,18 +1,28 @@
 // Where bindings are kept: one entry for each user who has a phone here, found by name, with one timer.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "base/counted_mutex.h"
 #include "base/loop.h"
 #include "registrar/bindings.h"
 
 namespace causeway::registrar {
 
 class BindingTable;
+
+// Where other workers read a table (shared_bindings.h).
+struct BindingShelf {
+  base::CountedMutex mutex;  // held by another worker that reads, and by the owner while it changes something
+  const BindingTable* table = nullptr;     // guarded by mutex
+  std::atomic<std::uint64_t> version = 0;  // grows with every change
+};
 
 // A user with phones at this peer.
 struct RegisteredUser : base::TimerNode {
@@ -30,12 +40,17 @@ class BindingTable final : public Bindings {
   // `on_due` is called when a user's record must be put again, or bindings of his have just expired
   // (`changed`). A user without bindings is erased after it returns.
   using OnDue = std::function<void(RegisteredUser& user, bool changed)>;
-  BindingTable(base::Loop& loop, OnDue on_due) : loop_(loop), on_due_(std::move(on_due)) {}
+  // With a shelf, other workers read it there.
+  BindingTable(base::Loop& loop, OnDue on_due, BindingShelf* shelf = nullptr);
+  ~BindingTable();
 
   std::span<const Binding> of(std::string_view user) const override;
-  const Binding* find(std::string_view user, std::uint64_t instance_hash) const override;
-  const Binding* registered_over(std::string_view user, const sip::Flow& flow) const override;
   std::size_t size() const override { return count_; }
+
+  // Whoever changes users or their bindings holds one of these meanwhile; it keeps readers away, if there are
+  // any. Not while something else of this table that takes one is called: settle().
+  using Change = std::unique_lock<base::CountedMutex>;
+  [[nodiscard]] Change change();
 
   RegisteredUser* user(std::string_view name);
   RegisteredUser& make_user(std::string_view name);
@@ -56,6 +71,7 @@ class BindingTable final : public Bindings {
   void on_timer(RegisteredUser& user);
   base::Loop& loop_;
   OnDue on_due_;
+  BindingShelf* shelf_;
   std::unordered_map<std::string, RegisteredUser, Hash, std::equal_to<>> users_;
   std::size_t count_ = 0;
 };

@@ -23,7 +23,7 @@ struct Binding {
   std::string instance;  // +sip.instance without quotes, or empty
   std::uint64_t instance_hash = 0;
   std::uint32_t reg_id = 0;  // RFC 5626; 0: none
-  std::uint64_t call = 0;  // keyed hash of the Call-ID
+  std::uint64_t call = 0;    // keyed hash of the Call-ID
   std::uint32_t cseq = 0;
   std::uint16_t q = 1000;
   base::Instant expires;
@@ -40,13 +40,14 @@ class Bindings {
  public:
   virtual ~Bindings() = default;
   // All bindings of the user part of an address of record ("alice"), unexpired. Valid until the next
-  // REGISTER or turn of the loop. Costs one hash lookup, allocates nothing.
+  // REGISTER, question or turn of the loop. Costs one hash lookup, allocates nothing.
   virtual std::span<const Binding> of(std::string_view user) const = 0;
   // The binding that a flow token names (the newest, if the instance has several flows), or nullptr.
-  virtual const Binding* find(std::string_view user, std::uint64_t instance_hash) const = 0;
+  const Binding* find(std::string_view user, std::uint64_t instance_hash) const;
   // The binding of this user whose REGISTER came over exactly this flow, or nullptr. Many users may
   // share one flow (a PBX, a gateway), so a flow alone names nobody.
-  virtual const Binding* registered_over(std::string_view user, const sip::Flow& flow) const = 0;
+  const Binding* registered_over(std::string_view user, const sip::Flow& flow) const;
+  // How many this worker keeps.
   virtual std::size_t size() const = 0;
 };
 

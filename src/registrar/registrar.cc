@@ -7,6 +7,7 @@
 #include "registrar/publisher.h"
 #include "registrar/reach.h"
 #include "registrar/register_request.h"
+#include "registrar/shared_bindings.h"
 #include "sip/hash.h"
 #include "sip/rewrite.h"
 
@@ -39,7 +40,11 @@ class Registrar::Impl {
         metrics_(parts.metrics),
         publisher_(config_.domain, parts.loop, parts.random, parts.overlay, parts.users, parts.signer,
                    parts.metrics),
-        table_(parts.loop, [this](RegisteredUser& user, bool) { publisher_.publish(user); }) {}
+        table_(
+            parts.loop, [this](RegisteredUser& user, bool) { publisher_.publish(user); },
+            parts.shelves ? &parts.shelves->of(parts.worker) : nullptr) {
+    if (parts.shelves) shared_.emplace(*parts.shelves, parts.worker, table_);
+  }
 
   void on_register(sip::ServerTransaction& transaction, const sip::Message& request, const sip::Flow& flow);
   bool authenticated(sip::ServerTransaction& transaction, const sip::Message& request, std::string_view user);
@@ -69,7 +74,8 @@ class Registrar::Impl {
   std::uint64_t call_seed_ = parts_.random.u64();
   Publisher publisher_;
   BindingTable table_;
-  identity::Accounts accounts_;
+  std::optional<SharedBindings> shared_;
+  std::shared_ptr<const identity::Accounts> accounts_ = std::make_shared<identity::Accounts>();
 };
 
 void Registrar::Impl::on_register(sip::ServerTransaction& transaction, const sip::Message& request,
@@ -115,7 +121,7 @@ bool Registrar::Impl::authenticated(sip::ServerTransaction& transaction, const s
     }
     if (!sip::same_text(proof->realm, config_.domain)) continue;
     std::string name = sip::unquote_user(*proof);
-    const identity::Account* account = accounts_.find(name);
+    const identity::Account* account = accounts_->find(name);
     sip::DigestSecrets secrets;
     if (account) secrets = {account->ha1_md5, account->ha1_sha256};
     auto verdict = account
@@ -227,6 +233,7 @@ bool Registrar::Impl::carry_out(sip::ServerTransaction& transaction, const sip::
     return false;
   }
 
+  auto lock = table_.change();
   RegisteredUser& user = known ? *known : table_.make_user(asked.user);
   bool changed = false;
   if (asked.remove_all) {
@@ -254,6 +261,7 @@ bool Registrar::Impl::carry_out(sip::ServerTransaction& transaction, const sip::
                                       .transport = flow.transport,
                                       .source = flow.remote});
   }
+  if (lock) lock.unlock();
   if (changed) publisher_.publish(user);
   table_.settle(user);
   return true;
@@ -301,19 +309,23 @@ void Registrar::on_register(sip::ServerTransaction& transaction, const sip::Mess
                             const sip::Flow& flow) {
   impl_->on_register(transaction, request, flow);
 }
-const Bindings& Registrar::bindings() const { return impl_->table_; }
-void Registrar::set_accounts(identity::Accounts accounts) {
-  base::log::info(kLog, "{} accounts", accounts.size());
+const Bindings& Registrar::bindings() const {
+  if (impl_->shared_) return *impl_->shared_;
+  return impl_->table_;
+}
+void Registrar::set_accounts(std::shared_ptr<const identity::Accounts> accounts) {
   impl_->accounts_ = std::move(accounts);
 }
-const identity::Accounts& Registrar::accounts() const { return impl_->accounts_; }
+const identity::Accounts& Registrar::accounts() const { return *impl_->accounts_; }
 void Registrar::set_links(std::vector<net::Address> links) {
   impl_->publisher_.set_links(std::move(links));
   impl_->table_.for_each([this](RegisteredUser& user) { impl_->publisher_.publish(user); });
 }
 void Registrar::withdraw_all() {
   impl_->table_.for_each([this](RegisteredUser& user) {
+    auto lock = impl_->table_.change();
     while (!user.bindings.empty()) impl_->table_.remove(user, user.bindings.size() - 1);
+    if (lock) lock.unlock();
     impl_->publisher_.publish(user);
   });
 }

@@ -36,6 +36,8 @@ struct RegistrarConfig {
   std::size_t max_contacts = 8;  // per user; more: 403
 };
 
+class BindingShelves;  // shared_bindings.h
+
 // Everything it works with; all must outlive it.
 struct RegistrarParts {
   base::Loop& loop;
@@ -47,6 +49,9 @@ struct RegistrarParts {
   const overlay::Signer& signer;
   const identity::TokenSealer& tokens;
   const sip::DigestVerifier& digest;
+  // Where the workers of a peer read each other's bindings; none: the only worker.
+  BindingShelves* shelves = nullptr;
+  unsigned worker = 0;
 };
 
 class Registrar {
@@ -57,9 +62,11 @@ class Registrar {
   // A REGISTER for this domain. Answers it, always.
   void on_register(sip::ServerTransaction& transaction, const sip::Message& request, const sip::Flow& flow);
 
+  // Those of all workers.
   const Bindings& bindings() const;
 
-  void set_accounts(identity::Accounts accounts);
+  // Shared by the workers; they do not change.
+  void set_accounts(std::shared_ptr<const identity::Accounts> accounts);
   const identity::Accounts& accounts() const;
 
   // What other peers must dial to reach this one; in every user record. Changing it republishes.

@@ -56,7 +56,7 @@ class RegistrarTest : public testing::Test {
     accounts.set("alice", {sip::make_ha1(sip::DigestAlgorithm::md5, "alice", kDomain, "secret"),
                            sip::make_ha1(sip::DigestAlgorithm::sha256, "alice", kDomain, "secret")});
     accounts.set("bob", {"", sip::make_ha1(sip::DigestAlgorithm::sha256, "bob", kDomain, "bobs")});
-    registrar_->set_accounts(std::move(accounts));
+    registrar_->set_accounts(std::make_shared<identity::Accounts>(std::move(accounts)));
     registrar_->set_links({*net::Address::parse("10.0.0.1:7400")});
   }
   sip::TransportLayer* transport_or_open() {
