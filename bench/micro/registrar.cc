@@ -23,8 +23,6 @@ class Forgetful final : public overlay::Overlay {
   ListenId listen(std::string_view, std::function<void(const overlay::Record&)>) override { return 1; }
   void unlisten(ListenId) override {}
   bool alone() const override { return true; }
-  void inspect(std::string_view, base::Duration, std::function<void(std::vector<Found>)>) override {}
-  Health health() const override { return {}; }
 };
 
 struct Core final : sip::ServerUser {

@@ -5,11 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/asio_loop.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "net/real_network.h"
 #include "peer/control.h"
+#include "peer/ground.h"
 #include "peer/report.h"
 
 namespace causeway::cli {
@@ -17,16 +16,13 @@ namespace causeway::cli {
 namespace {
 
 constexpr const char* kLog = "peer";
-// Up to two milliseconds more on the way of a message, under load only. Measured beside no pace and one of 1
-// and of 4 ms at 1,000 calls a second: 2 ms take a quarter of the CPU time away, 4 ms no more than that.
-constexpr std::chrono::microseconds kPace{2000};
 // Time for the withdrawn records to leave before the sockets close.
 constexpr base::Duration kGoodbye = std::chrono::milliseconds(200);
 
 void answer(const peer::Peer& peer, std::string_view request, const peer::Control::Answer& reply) {
   auto asked = nlohmann::json::parse(request, nullptr, false);
   std::string command = asked.is_object() ? asked.value("command", "") : "";
-  if (command == "status") return reply(peer.status());
+  if (command == "status") return peer.status(reply);
   if (command == "lookup") return peer.lookup(asked.value("uri", ""), reply);
   reply(peer::report_error("expected {\"command\": \"status\"} or {\"command\": \"lookup\", \"uri\": ...}"));
 }
@@ -35,16 +31,12 @@ void answer(const peer::Peer& peer, std::string_view request, const peer::Contro
 
 base::Result<int> serve(peer::Config config, identity::Bundle bundle,
                         std::function<void(peer::Peer&)> on_ready) {
-  auto loop = base::make_asio_loop(kPace);
-  // Before the resolver's thread is made, so that it does not take the signals.
+  peer::RealGround ground(config, 0);
+  base::Loop* loop = &ground.loop();
+  // Before any thread is made, so that none takes the signals.
   std::function<void(int)> on_signal = [&](int) { loop->stop(); };
   auto signals = base::on_signal(*loop, {SIGINT, SIGTERM, SIGHUP}, [&](int signal) { on_signal(signal); });
-  base::Metrics metrics;
-  base::Random random;
-  auto network = net::make_real_network(*loop, metrics);
-  auto resolver = dns::make_unbound_resolver(
-      *loop, {config.dns_servers, config.dns_dnssec, config.dns_max_ttl / std::chrono::seconds(1)});
-  if (!resolver) return std::unexpected(resolver.error());
+  if (auto opened = ground.open_resolver(); !opened) return std::unexpected(opened.error());
 
   if (!config.accounts_file.empty()) {
     auto accounts = identity::Accounts::read_file(config.accounts_file);
@@ -58,7 +50,7 @@ base::Result<int> serve(peer::Config config, identity::Bundle bundle,
       base::log::warn(kLog, "peer.state: {}: {}; known peers will not survive a restart", config.state_dir,
                       error.message());
   }
-  auto peer = peer::Peer::start(config, std::move(bundle), {*loop, *network, random, metrics, **resolver});
+  auto peer = peer::Peer::start(config, std::move(bundle), ground.ground());
   if (!peer) return std::unexpected(peer.error());
 
   std::unique_ptr<peer::Control> control;

@@ -43,6 +43,14 @@ base::Result<int> run_status(const Options& o) {
   fmt::print("traffic    {} connections, {} server and {} client transactions, {} calls being set up\n",
              number("sip_core", "connections"), number("sip_core", "server_transactions"),
              number("sip_core", "client_transactions"), number("sip_core", "calls_in_setup"));
+  if (const auto& workers = s["workers"]; workers.size() > 1)
+    for (const auto& w : workers)
+      fmt::print(
+          "worker {}   {:.1f} s of CPU time, {} connections, {} server and {} client transactions, {} "
+          "phones\n",
+          w["worker"].get<int>(), w["cpu_s"].get<double>(), w["connections"].get<std::int64_t>(),
+          w["server_transactions"].get<std::int64_t>(), w["client_transactions"].get<std::int64_t>(),
+          w["bindings"].get<std::int64_t>());
   fmt::print("credential valid for {} more days\n", s["credential_days_left"].get<std::int64_t>());
   for (const auto& warning : s["warnings"]) fmt::print("warning    {}\n", warning.get<std::string>());
   if (o.counters)

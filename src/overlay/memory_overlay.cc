@@ -7,7 +7,7 @@
 
 namespace causeway::overlay {
 
-class MemoryOverlay final : public Overlay {
+class MemoryOverlay final : public Engine {
  public:
   explicit MemoryOverlay(MemoryOverlayWorld& world) : world_(world) { world_.members_.push_back(this); }
   ~MemoryOverlay() override { std::erase(world_.members_, this); }
@@ -131,7 +131,7 @@ MemoryOverlayWorld::MemoryOverlayWorld(base::Loop& loop, std::string domain, ide
 
 MemoryOverlayWorld::~MemoryOverlayWorld() = default;
 
-std::unique_ptr<Overlay> MemoryOverlayWorld::join() { return std::make_unique<MemoryOverlay>(*this); }
+std::unique_ptr<Engine> MemoryOverlayWorld::join() { return std::make_unique<MemoryOverlay>(*this); }
 
 void MemoryOverlayWorld::plant(std::string uri, base::Bytes encoded) {
   planted_.emplace(std::move(uri), std::move(encoded));

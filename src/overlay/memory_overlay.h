@@ -30,7 +30,7 @@ class MemoryOverlayWorld {
   MemoryOverlayWorld(const MemoryOverlayWorld&) = delete;
   MemoryOverlayWorld& operator=(const MemoryOverlayWorld&) = delete;
 
-  std::unique_ptr<Overlay> join();
+  std::unique_ptr<Engine> join();
 
   // Puts these bytes under the URI as a hostile holder would: unchecked. Readers must ignore them.
   void plant(std::string uri, base::Bytes encoded);

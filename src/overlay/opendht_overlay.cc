@@ -85,7 +85,7 @@ struct OverlayMetrics {
 
 }  // namespace
 
-class OpenDhtOverlay final : public Overlay {
+class OpenDhtOverlay final : public Engine {
  public:
   OpenDhtOverlay(base::Loop& loop, net::Network& network, base::Random& random, base::Metrics& metrics,
                  RecordChecker& checker, OpenDhtConfig config);
@@ -586,7 +586,7 @@ void OpenDhtOverlay::save_nodes() {
     base::log::warn("overlay", "known members are not saved: {}", written.error().message);
 }
 
-Overlay::Health OpenDhtOverlay::health() const {
+Engine::Health OpenDhtOverlay::health() const {
   DhtNode::Status status = node_->status();
   return {.engine = "opendht",
           .good_nodes = status.good,
@@ -618,9 +618,9 @@ void OpenDhtOverlay::deliver() {
   delivering_ = false;
 }
 
-base::Result<std::unique_ptr<Overlay>> make_opendht_overlay(base::Loop& loop, net::Network& network,
-                                                            base::Random& random, base::Metrics& metrics,
-                                                            RecordChecker& checker, OpenDhtConfig config) {
+base::Result<std::unique_ptr<Engine>> make_opendht_overlay(base::Loop& loop, net::Network& network,
+                                                           base::Random& random, base::Metrics& metrics,
+                                                           RecordChecker& checker, OpenDhtConfig config) {
   auto overlay = std::make_unique<OpenDhtOverlay>(loop, network, random, metrics, checker, std::move(config));
   if (auto started = overlay->start(); !started) return std::unexpected(started.error());
   return overlay;

@@ -47,8 +47,8 @@ struct OpenDhtConfig {
 };
 
 // All references must outlive the overlay. Fails if the addresses cannot be listened at.
-base::Result<std::unique_ptr<Overlay>> make_opendht_overlay(base::Loop& loop, net::Network& network,
-                                                            base::Random& random, base::Metrics& metrics,
-                                                            RecordChecker& checker, OpenDhtConfig config);
+base::Result<std::unique_ptr<Engine>> make_opendht_overlay(base::Loop& loop, net::Network& network,
+                                                           base::Random& random, base::Metrics& metrics,
+                                                           RecordChecker& checker, OpenDhtConfig config);
 
 }  // namespace causeway::overlay

@@ -186,7 +186,7 @@ TEST_F(OpenDhtOverlayTest, InspectShowsWhatIsThereAndWhoWasAsked) {
   join(5);
   peer(1).overlay->put(world.user(peer(1), "alice"));
   world.run_for(1s);
-  std::vector<Overlay::Found> found;
+  std::vector<Engine::Found> found;
   peer(2).overlay->inspect(alice, 2s, [&](auto list) { found = std::move(list); });
   world.run_for(3s);
   ASSERT_EQ(found.size(), 1u);

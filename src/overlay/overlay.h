@@ -1,7 +1,8 @@
 // The overlay: records put under URIs and got from there by anyone, held by all members together.
 //
 // Two engines: OpenDHT (opendht_overlay.h) and one in memory (memory_overlay.h) for tests of what
-// stands above. Both give only records that pass the one rule.
+// stands above. Both give only records that pass the one rule. Threads beside the engine's have a client of
+// it (overlay_share.h).
 //
 // One thread: that of the Loop. Callbacks never come after destruction.
 #pragma once
@@ -40,7 +41,11 @@ class Overlay {
   // True if no other member is known: what this peer has put is then the whole overlay, and get
   // answers at once.
   virtual bool alone() const = 0;
+};
 
+// What the operator asks besides.
+class Engine : public Overlay {
+ public:
   struct Found {  // for `causeway lookup`: everything, valid or not
     base::Bytes encoded;
     base::Result<Record> checked;

@@ -49,7 +49,7 @@ struct TestPeer {
   std::unique_ptr<net::Network> network;
   RecordChecker checker;
   Signer signer;
-  std::unique_ptr<Overlay> overlay;
+  std::unique_ptr<Engine> overlay;
 
   TestPeer(identity::Bundle b, net::Ip at, std::unique_ptr<net::Network> n)
       : bundle(std::move(b)),

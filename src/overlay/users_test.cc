@@ -191,8 +191,6 @@ class SlowOverlay final : public Overlay {
   ListenId listen(std::string_view, std::function<void(const Record&)>) override { return 1; }
   void unlisten(ListenId) override {}
   bool alone() const override { return false; }
-  void inspect(std::string_view, base::Duration, std::function<void(std::vector<Found>)>) override {}
-  Health health() const override { return {}; }
 
  private:
   base::Loop& loop_;

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "net/address.h"
 #include "sip/digest.h"
@@ -65,6 +66,11 @@ base::SettingsTable settings(Config& c) {
   rows.push_back(base::text_setting(
       "peer.state", "folder for what is kept over a restart (known nodes); empty: nothing is kept",
       c.state_dir, "path"));
+  rows.push_back(
+      base::number_setting("peer.workers",
+                           "threads that handle SIP, on the same ports; more than one only where calls "
+                           "take more than a core",
+                           c.workers, 1, limits::kMaxWorkers));
   rows.push_back(base::text_setting(
       "peer.control", "local socket on which `causeway status` and `causeway lookup` ask; empty: none",
       c.control_socket, "path"));

@@ -40,6 +40,7 @@ struct Config {
   bool dns_dnssec = false;
   base::Duration dns_max_ttl = std::chrono::hours(1);
 
+  std::int64_t workers = 1;
   std::string state_dir;       // saved nodes; empty: nothing is kept
   std::string control_socket;  // empty: none
   std::string log_level = "info";

@@ -1,18 +1,15 @@
 #include "peer/peer.h"
 
 #include <algorithm>
-#include <set>
 
 #include "base/log.h"
-#include "overlay/directory.h"
 #include "overlay/opendht_overlay.h"
-#include "overlay/users.h"
+#include "overlay/overlay_share.h"
 #include "peer/presence.h"
 #include "peer/report.h"
 #include "peer/setup.h"
-#include "peer/trace.h"
-#include "proxy/proxy.h"
-#include "registrar/registrar.h"
+#include "peer/worker.h"
+#include "peer/worker_threads.h"
 
 namespace causeway::peer {
 
@@ -20,205 +17,191 @@ namespace {
 
 constexpr const char* kLog = "peer";
 
+// The ports that the kernel chose, where it was left to it.
+Plan with_ports_of(const Plan& plan, const sip::TransportLayer& first) {
+  Plan same = plan;
+  same.config.sip_listen.clear();
+  for (const net::Endpoint& local : first.locals()) same.config.sip_listen.push_back(local.text());
+  for (const net::Address& local : first.member_locals()) same.config.overlay_listen = local.text();
+  return same;
+}
+
 }  // namespace
 
 // Members are in the order in which they are made; they are destroyed the other way round.
 class Peer::Impl {
  public:
   Impl(const Config& config, identity::Bundle bundle, Ground ground)
-      : config_(config),
-        bundle_(std::move(bundle)),
+      : plan_{config, std::move(bundle), {}, ground.random.u64(), {ground.random.u64(), ground.random.u64()}},
         ground_(ground),
-        roles_(roles_of(bundle_.credential)),
-        signer_{bundle_.key, bundle_.credential},
-        tokens_(bundle_.network_key),
-        digest_(bundle_.domain, identity::derive_key(bundle_.network_key, "digest nonces")),
-        checker_(bundle_.domain, bundle_.authority, ground.metrics),
+        checker_(plan_.bundle.domain, plan_.bundle.authority, ground.metrics),
         started_(ground.loop.now()) {
-    std::vector<sip::DigestAlgorithm> offered;
-    for (const std::string& name : config_.register_digest)
-      if (auto algorithm = sip::parse_digest_name(name)) offered.push_back(*algorithm);
-    digest_.offer(std::move(offered));
+    plan_.roles = roles_of(plan_.bundle.credential);
+    const auto workers = static_cast<unsigned>(config.workers);
+    if (workers > 1) commons_ = std::make_shared<Commons>(workers, ground.random);
   }
 
   base::Status start();
   void stop();
-  std::string status() const;
+  void status(std::function<void(std::string)> done) const;
   void lookup(std::string_view uri, std::function<void(std::string)> done) const;
+  void set_accounts(identity::Accounts accounts);
 
-  base::Status open_sip();
   base::Status open_overlay();
-  void make_services();
+  base::Status start_others();
   void announce();
+  void on_every_worker(const std::function<void(Worker&)>& task);
+  std::string report(std::vector<WorkerFigures> workers) const;
   std::vector<std::string> warnings() const;
+  bool has_role(identity::Role role) const { return plan_.roles.contains(role); }
+  overlay::Overlay& overlay() { return share_ ? static_cast<overlay::Overlay&>(*share_) : *engine_; }
 
-  Config config_;
-  identity::Bundle bundle_;
+  Plan plan_;
+  Plan others_plan_;
   Ground ground_;
-  std::set<identity::Role> roles_;
-  overlay::Signer signer_;
-  identity::TokenSealer tokens_;
-  sip::DigestVerifier digest_;
   overlay::RecordChecker checker_;
   base::Instant started_;
   std::vector<net::Address> links_;
+  std::size_t accounts_ = 0;
+  std::shared_ptr<Commons> commons_;  // none: one worker
 
-  Contexts tls_;
-  std::unique_ptr<sip::TransportLayer> transport_;
-  std::unique_ptr<sip::TransactionLayer> transactions_;
-  std::unique_ptr<overlay::Overlay> overlay_;
-  std::unique_ptr<overlay::Users> users_;
-  std::unique_ptr<overlay::Directory> directory_;
-  std::unique_ptr<dns::Locator> locator_;
-  std::unique_ptr<registrar::Registrar> registrar_;
-  std::unique_ptr<proxy::Proxy> proxy_;
+  std::unique_ptr<overlay::Engine> engine_;
+  std::unique_ptr<overlay::OverlayShare> share_;
+  std::unique_ptr<Worker> worker_;  // the first
   std::unique_ptr<Presence> presence_;
-  std::unique_ptr<Trace> trace_;
+  std::unique_ptr<WorkerThreads> others_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();  // for what other threads answer
 };
 
 base::Status Peer::Impl::start() {
-  auto in_date = identity::check_credential(bundle_.credential, bundle_.domain, bundle_.authority,
-                                            ground_.loop.unix_now());
+  const identity::Bundle& bundle = plan_.bundle;
+  auto in_date =
+      identity::check_credential(bundle.credential, bundle.domain, bundle.authority, ground_.loop.unix_now());
   if (!in_date)
     base::log::error(kLog,
                      "this peer's credential is refused by everybody: {}. Is the clock right? If it is, ask "
                      "the authority for a new bundle. Going on",
                      in_date.error().message);
-  if (auto opened = open_sip(); !opened) return opened;
+  worker_ = std::make_unique<Worker>(plan_, commons_.get(), 0, ground_);
+  if (auto opened = worker_->open(); !opened) return opened;
+  links_ = advertised_links(plan_.config, worker_->transport().member_locals(), ground_.network);
   if (auto opened = open_overlay(); !opened) return opened;
-  make_services();
+  worker_->serve(overlay(), links_);
+  if (commons_)
+    if (auto started = start_others(); !started) return started;
+  set_accounts(bundle.accounts);
   announce();
-  base::log::info(kLog, "peer {} of {} is up, {} phones' accounts", bundle_.peer_id().text(), bundle_.domain,
-                  bundle_.accounts.size());
-  return {};
-}
-
-base::Status Peer::Impl::open_sip() {
-  auto tls = make_contexts(config_, bundle_);
-  if (!tls) return std::unexpected(tls.error());
-  tls_ = std::move(*tls);
-  auto transport = transport_config(config_, bundle_, tls_);
-  if (!transport) return std::unexpected(transport.error());
-  transport->strangers.secret = {ground_.random.u64(), ground_.random.u64()};
-  transport_ = std::make_unique<sip::TransportLayer>(ground_.loop, ground_.network, ground_.metrics);
-  if (!config_.trace_file.empty()) {
-    auto trace = Trace::open(config_.trace_file, ground_.loop, *transport_);
-    if (!trace) return std::unexpected(trace.error());
-    trace_ = std::move(*trace);
-  }
-  transactions_ =
-      std::make_unique<sip::TransactionLayer>(ground_.loop, *transport_, ground_.random, ground_.metrics);
-  if (auto opened = transport_->open(*transport); !opened) return opened;
-  links_ = advertised_links(config_, transport_->member_locals(), ground_.network);
+  base::log::info(kLog, "peer {} of {} is up, {} phones' accounts", bundle.peer_id().text(), bundle.domain,
+                  bundle.accounts.size());
   return {};
 }
 
 base::Status Peer::Impl::open_overlay() {
-  auto config = overlay_config(config_, bundle_, transport_->member_locals());
+  auto config = overlay_config(plan_.config, plan_.bundle, worker_->transport().member_locals());
   if (!config) return std::unexpected(config.error());
-  auto overlay = overlay::make_opendht_overlay(ground_.loop, ground_.network, ground_.random, ground_.metrics,
-                                               checker_, std::move(*config));
-  if (!overlay) return std::unexpected(overlay.error());
-  overlay_ = std::move(*overlay);
-  users_ = std::make_unique<overlay::Users>(ground_.loop, *overlay_, ground_.metrics);
-  directory_ =
-      std::make_unique<overlay::Directory>(ground_.loop, *overlay_, signer_, ground_.random, ground_.metrics);
+  auto engine = overlay::make_opendht_overlay(ground_.loop, ground_.network, ground_.random, ground_.metrics,
+                                              checker_, std::move(*config));
+  if (!engine) return std::unexpected(engine.error());
+  engine_ = std::move(*engine);
+  if (commons_) share_ = std::make_unique<overlay::OverlayShare>(ground_.loop, *engine_);
   return {};
 }
 
-void Peer::Impl::make_services() {
-  locator_ = std::make_unique<dns::Locator>(ground_.resolver, ground_.random, supported(*transport_),
-                                            ground_.metrics);
-  transport_->set_response_locator(
-      [this](const std::string& host, std::uint16_t port, net::Transport transport, auto found) {
-        locator_->locate_response(host, port, transport, [found = std::move(found)](dns::Hops hops) {
-          std::vector<sip::Target> places;
-          if (hops)
-            for (auto& hop : *hops) places.push_back({hop.endpoint, std::move(hop.name), false});
-          found(std::move(places));
-        });
-      });
-  if (roles_.contains(identity::Role::registrar)) {
-    registrar::RegistrarConfig config{.domain = bundle_.domain,
-                                      .open = config_.open_registration,
-                                      .min_expires = config_.register_min,
-                                      .default_expires = config_.register_default,
-                                      .max_expires = config_.register_max,
-                                      .max_contacts = static_cast<std::size_t>(config_.register_contacts)};
-    registrar_ = std::make_unique<registrar::Registrar>(
-        std::move(config),
-        registrar::RegistrarParts{ground_.loop, ground_.random, ground_.metrics, *transactions_, *overlay_,
-                                  *users_, signer_, tokens_, digest_});
-    registrar_->set_accounts(bundle_.accounts);
-    registrar_->set_links(links_);
-  }
-  proxy::ProxyConfig config{.domain = bundle_.domain,
-                            .peer = bundle_.peer_id(),
-                            .is_proxy = roles_.contains(identity::Role::proxy),
-                            .open = config_.open_registration};
-  // Nobody can look up a throwaway domain: phones are led back to the address instead.
-  if (config_.open_registration && !transport_->locals().empty())
-    config.route_host = transport_->locals().front().address.text();
-  proxy_ = std::make_unique<proxy::Proxy>(
-      std::move(config),
-      proxy::ProxyParts{ground_.loop, ground_.random, ground_.metrics, *transport_, *transactions_, *users_,
-                        *directory_, *overlay_, registrar_.get(), *locator_, tokens_, digest_});
-  transport_->set_handler(*transactions_);
-  transactions_->set_core(*proxy_);
+base::Status Peer::Impl::start_others() {
+  share_->set_on_put([this](const overlay::Record& record) { worker_->users().learned(record); });
+  others_plan_ = with_ports_of(plan_, worker_->transport());
+  others_ = std::make_unique<WorkerThreads>(others_plan_, *commons_, share_->door(), links_);
+  return others_->start();
 }
 
 void Peer::Impl::announce() {
-  presence_ = std::make_unique<Presence>(ground_.loop, *overlay_, signer_,
-                                         "sip:_" + bundle_.peer_id().text() + "@" + bundle_.domain);
+  const identity::Bundle& bundle = plan_.bundle;
+  presence_ = std::make_unique<Presence>(ground_.loop, overlay(), worker_->signer(),
+                                         "sip:_" + bundle.peer_id().text() + "@" + bundle.domain);
   presence_->announce(links_);
-  if (roles_.contains(identity::Role::proxy))
-    directory_->offer("sip:" + bundle_.domain, overlay::ServiceBody{.peer = bundle_.peer_id(),
-                                                                    .links = links_,
-                                                                    .endpoints = transport_->locals(),
-                                                                    .capacity = 1000,
-                                                                    .load = 0});
+  if (has_role(identity::Role::proxy))
+    worker_->directory().offer("sip:" + bundle.domain,
+                               overlay::ServiceBody{.peer = bundle.peer_id(),
+                                                    .links = links_,
+                                                    .endpoints = worker_->transport().locals(),
+                                                    .capacity = 1000,
+                                                    .load = 0});
+}
+
+// On each one's own thread: the first's at once.
+void Peer::Impl::on_every_worker(const std::function<void(Worker&)>& task) {
+  task(*worker_);
+  if (commons_) commons_->post_to_others(0, task);
 }
 
 void Peer::Impl::stop() {
-  if (registrar_) registrar_->withdraw_all();
-  if (roles_.contains(identity::Role::proxy)) directory_->withdraw("sip:" + bundle_.domain);
+  on_every_worker([](Worker& worker) {
+    if (auto* registrar = worker.registrar()) registrar->withdraw_all();
+  });
+  if (has_role(identity::Role::proxy)) worker_->directory().withdraw("sip:" + plan_.bundle.domain);
   if (presence_) presence_->withdraw();
+}
+
+void Peer::Impl::set_accounts(identity::Accounts accounts) {
+  if (!worker_->registrar()) return;
+  accounts_ = accounts.size();
+  base::log::info("registrar", "{} accounts", accounts_);
+  auto shared = std::make_shared<const identity::Accounts>(std::move(accounts));
+  on_every_worker([shared](Worker& worker) { worker.registrar()->set_accounts(shared); });
 }
 
 std::vector<std::string> Peer::Impl::warnings() const {
   std::vector<std::string> all;
-  auto in_date = identity::check_credential(bundle_.credential, bundle_.domain, bundle_.authority,
-                                            ground_.loop.unix_now());
+  const identity::Bundle& bundle = plan_.bundle;
+  auto in_date =
+      identity::check_credential(bundle.credential, bundle.domain, bundle.authority, ground_.loop.unix_now());
   if (!in_date) all.push_back("credential: " + in_date.error().message);
-  if (overlay_->alone() && !(bundle_.bootstrap.empty() && config_.overlay_bootstrap.empty()))
+  if (engine_->alone() && !(bundle.bootstrap.empty() && plan_.config.overlay_bootstrap.empty()))
     all.push_back("no other peer answers; see the log for those that were asked");
-  if (registrar_ && !config_.open_registration && registrar_->accounts().empty())
+  if (has_role(identity::Role::registrar) && !plan_.config.open_registration && accounts_ == 0)
     all.push_back("no phone can register: there are no accounts (causeway authority add-user)");
   return all;
 }
 
-std::string Peer::Impl::status() const {
-  return report_status({.bundle = bundle_,
-                        .roles = roles_,
+std::string Peer::Impl::report(std::vector<WorkerFigures> workers) const {
+  std::ranges::sort(workers, {}, &WorkerFigures::worker);
+  return report_status({.bundle = plan_.bundle,
+                        .roles = plan_.roles,
                         .uptime = ground_.loop.now() - started_,
                         .now = ground_.loop.unix_now(),
                         .links = links_,
-                        .transport = *transport_,
-                        .transactions = *transactions_,
-                        .overlay = *overlay_,
-                        .registrar = registrar_.get(),
-                        .proxy = *proxy_,
-                        .metrics = ground_.metrics,
+                        .sip = worker_->transport().locals(),
+                        .overlay = *engine_,
+                        .accounts = accounts_,
+                        .workers = std::move(workers),
                         .warnings = warnings()});
 }
 
+void Peer::Impl::status(std::function<void(std::string)> done) const {
+  std::vector<WorkerFigures> first{worker_->figures()};
+  if (!commons_) return done(report(std::move(first)));
+  struct Gathering {
+    std::vector<WorkerFigures> all;
+    std::function<void(std::string)> done;
+  };
+  auto gathering = std::make_shared<Gathering>(std::move(first), std::move(done));
+  auto take = [this, alive = std::weak_ptr(alive_), gathering](WorkerFigures figures) {
+    if (alive.expired()) return;
+    gathering->all.push_back(std::move(figures));
+    if (gathering->all.size() == commons_->group.size()) gathering->done(report(std::move(gathering->all)));
+  };
+  commons_->post_to_others(0, [&loop = ground_.loop, take](Worker& worker) {
+    loop.post_from_any_thread([take, figures = worker.figures()] { take(figures); });
+  });
+}
+
 void Peer::Impl::lookup(std::string_view uri, std::function<void(std::string)> done) const {
-  auto key = lookup_key(uri, bundle_.domain);
+  auto key = lookup_key(uri, plan_.bundle.domain);
   if (!key) return done(report_error(key.error().message));
-  overlay_->inspect(*key, std::chrono::seconds(5),
-                    [this, uri = *key, done = std::move(done)](std::vector<overlay::Overlay::Found> found) {
-                      done(report_lookup(uri, found, ground_.loop.unix_now()));
-                    });
+  engine_->inspect(*key, std::chrono::seconds(5),
+                   [this, uri = *key, done = std::move(done)](std::vector<overlay::Engine::Found> found) {
+                     done(report_lookup(uri, found, ground_.loop.unix_now()));
+                   });
 }
 
 Peer::Peer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -232,14 +215,12 @@ base::Result<std::unique_ptr<Peer>> Peer::start(const Config& config, identity::
 }
 
 void Peer::stop() { impl_->stop(); }
-std::string Peer::status() const { return impl_->status(); }
+void Peer::status(std::function<void(std::string)> done) const { impl_->status(std::move(done)); }
 void Peer::lookup(std::string_view uri, std::function<void(std::string)> done) const {
   impl_->lookup(uri, std::move(done));
 }
-void Peer::set_accounts(identity::Accounts accounts) {
-  if (impl_->registrar_) impl_->registrar_->set_accounts(std::move(accounts));
-}
-std::vector<net::Endpoint> Peer::sip_endpoints() const { return impl_->transport_->locals(); }
-overlay::Overlay& Peer::overlay() { return *impl_->overlay_; }
+void Peer::set_accounts(identity::Accounts accounts) { impl_->set_accounts(std::move(accounts)); }
+std::vector<net::Endpoint> Peer::sip_endpoints() const { return impl_->worker_->transport().locals(); }
+overlay::Overlay& Peer::overlay() { return impl_->overlay(); }
 
 }  // namespace causeway::peer

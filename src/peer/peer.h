@@ -1,8 +1,9 @@
 // One peer: puts the roles together that its credential gives it, and takes them apart in good order.
 //
 // Starting is: the clock against the credential; the sockets; the overlay; the services (registrar,
-// proxy); then the records that tell others where this peer is: its peer record always, its service
-// record under sip:D if it is a proxy, both refreshed while it runs (Directory, Presence).
+// proxy); the other workers (worker.h); then the records that tell others where this peer is: its peer record
+// always, its service record under sip:D if it is a proxy, both refreshed while it runs (Directory,
+// Presence).
 //
 // Stopping (stop) withdraws those records and the users' first, so that nobody waits for a peer that
 // has left.
@@ -11,32 +12,21 @@
 // what to do, and the peer goes on trying; what cannot (a port in use, a broken bundle) is an error.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
-#include "base/loop.h"
-#include "base/metrics.h"
-#include "base/random.h"
 #include "base/result.h"
-#include "dns/resolver.h"
 #include "identity/bundle.h"
-#include "net/network.h"
 #include "overlay/overlay.h"
 #include "peer/config.h"
+#include "peer/ground.h"
 
 namespace causeway::peer {
 
-// What a peer runs on. Tests give a simulated loop and network; all must outlive the peer.
-struct Ground {
-  base::Loop& loop;
-  net::Network& network;
-  base::Random& random;
-  base::Metrics& metrics;
-  dns::Resolver& resolver;
-};
-
 class Peer {
  public:
+  // The ground is the first worker's, and must outlive the peer; that of further ones (peer.workers) is real.
   static base::Result<std::unique_ptr<Peer>> start(const Config& config, identity::Bundle bundle,
                                                    Ground ground);
   ~Peer();
@@ -45,8 +35,8 @@ class Peer {
   // a turn of the loop; without it the peer is simply gone, as in a crash.
   void stop();
 
-  // One line of JSON for `causeway status`.
-  std::string status() const;
+  // One line of JSON for `causeway status`, when all workers have said what they do.
+  void status(std::function<void(std::string)> done) const;
   // Everything under a URI, for `causeway lookup`; one line of JSON.
   void lookup(std::string_view uri, std::function<void(std::string)> done) const;
 

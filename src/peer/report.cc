@@ -50,7 +50,7 @@ void add_body(json& to, const overlay::Record& record, base::UnixMs now) {
   }
 }
 
-json record_json(const overlay::Overlay::Found& found, base::UnixMs now) {
+json record_json(const overlay::Engine::Found& found, base::UnixMs now) {
   json r = {
       {"bytes", found.encoded.size()}, {"holders", found.holders}, {"valid", found.checked.has_value()}};
   if (!found.checked) {
@@ -68,11 +68,21 @@ json record_json(const overlay::Overlay::Found& found, base::UnixMs now) {
   return r;
 }
 
+json worker_json(const WorkerFigures& w) {
+  return {{"worker", w.worker},
+          {"cpu_s", w.cpu_seconds},
+          {"connections", w.connections},
+          {"server_transactions", w.server_transactions},
+          {"client_transactions", w.client_transactions},
+          {"calls_in_setup", w.calls_in_setup},
+          {"bindings", w.bindings}};
+}
+
 }  // namespace
 
 std::string report_error(std::string_view sentence) { return json{{"error", sentence}}.dump(); }
 
-std::string report_lookup(std::string_view uri, const std::vector<overlay::Overlay::Found>& found,
+std::string report_lookup(std::string_view uri, const std::vector<overlay::Engine::Found>& found,
                           base::UnixMs now) {
   json records = json::array();
   for (const auto& one : found) records.push_back(record_json(one, now));
@@ -83,13 +93,25 @@ std::string report_status(const StatusParts& p) {
   json roles = json::array();
   for (identity::Role role : p.roles) roles.push_back(identity::role_name(role));
   auto health = p.overlay.health();
-  json counters = json::object();
-  for (const auto& row : p.metrics.rows()) counters[row.name] = row.counter.value;
+  WorkerFigures sum;
+  json workers = json::array(), counters = json::object();
+  for (const WorkerFigures& w : p.workers) {
+    workers.push_back(worker_json(w));
+    sum.connections += w.connections;
+    sum.server_transactions += w.server_transactions;
+    sum.client_transactions += w.client_transactions;
+    sum.calls_in_setup += w.calls_in_setup;
+    sum.bindings += w.bindings;
+    for (const auto& row : w.counters) {
+      json& total = counters[row.name];
+      total = row.counter.value + (total.is_null() ? 0 : total.get<std::uint64_t>());
+    }
+  }
   return json{{"peer", p.bundle.peer_id().text()},
               {"domain", p.bundle.domain},
               {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(p.uptime).count()},
               {"roles", roles},
-              {"sip", texts(p.transport.locals())},
+              {"sip", texts(p.sip)},
               {"links", texts(p.links)},
               {"overlay",
                {{"engine", health.engine},
@@ -98,14 +120,13 @@ std::string report_status(const StatusParts& p) {
                 {"known_nodes", health.known_nodes},
                 {"stored_records", health.stored_records},
                 {"stored_bytes", health.stored_bytes}}},
-              {"registrar",
-               {{"bindings", p.registrar ? p.registrar->bindings().size() : 0},
-                {"accounts", p.registrar ? p.registrar->accounts().size() : 0}}},
+              {"registrar", {{"bindings", sum.bindings}, {"accounts", p.accounts}}},
               {"sip_core",
-               {{"connections", p.transport.connections()},
-                {"server_transactions", p.transactions.server_count()},
-                {"client_transactions", p.transactions.client_count()},
-                {"calls_in_setup", p.proxy.calls_in_setup()}}},
+               {{"connections", sum.connections},
+                {"server_transactions", sum.server_transactions},
+                {"client_transactions", sum.client_transactions},
+                {"calls_in_setup", sum.calls_in_setup}}},
+              {"workers", workers},
               {"credential_days_left",
                (static_cast<std::int64_t>(p.bundle.credential.not_after) - p.now / 1000) / 86400},
               {"warnings", p.warnings},

@@ -1,6 +1,7 @@
 // What a peer tells its operator, as JSON (one line each).
 #pragma once
 
+#include <deque>
 #include <set>
 #include <string>
 #include <vector>
@@ -8,11 +9,17 @@
 #include "base/metrics.h"
 #include "identity/bundle.h"
 #include "overlay/overlay.h"
-#include "proxy/proxy.h"
-#include "registrar/registrar.h"
-#include "sip/transaction.h"
 
 namespace causeway::peer {
+
+// What one worker is doing. Counters are added up over the workers.
+struct WorkerFigures {
+  unsigned worker = 0;
+  double cpu_seconds = 0;  // of its thread, since it began
+  std::size_t connections = 0, server_transactions = 0, client_transactions = 0, calls_in_setup = 0,
+              bindings = 0;
+  std::deque<base::Metrics::Row> counters;
+};
 
 struct StatusParts {
   const identity::Bundle& bundle;
@@ -20,16 +27,14 @@ struct StatusParts {
   base::Duration uptime;
   base::UnixMs now;
   const std::vector<net::Address>& links;
-  const sip::TransportLayer& transport;
-  const sip::TransactionLayer& transactions;
-  const overlay::Overlay& overlay;
-  const registrar::Registrar* registrar;
-  const proxy::Proxy& proxy;
-  const base::Metrics& metrics;
+  std::vector<net::Endpoint> sip;
+  const overlay::Engine& overlay;
+  std::size_t accounts;
+  std::vector<WorkerFigures> workers;  // by number
   std::vector<std::string> warnings;
 };
 std::string report_status(const StatusParts& parts);
-std::string report_lookup(std::string_view uri, const std::vector<overlay::Overlay::Found>& found,
+std::string report_lookup(std::string_view uri, const std::vector<overlay::Engine::Found>& found,
                           base::UnixMs now);
 std::string report_error(std::string_view sentence);
 

@@ -32,7 +32,7 @@ Core::Core(ProxyConfig c, ProxyParts p)
       metrics(parts.metrics),
       publics(config.domain),
       tokens(parts.tokens),
-      seed(parts.random.u64()) {
+      seed(config.loop_seed ? *config.loop_seed : parts.random.u64()) {
   if (!config.route_host.empty()) names.set_route_host(config.route_host);
 }
 

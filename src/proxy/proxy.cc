@@ -211,6 +211,8 @@ void Proxy::on_stray_response(const Message&, const sip::Flow&) { ++impl_->core(
 
 void Proxy::on_gone(sip::ServerTransaction& transaction) { impl_->contexts().on_server_gone(transaction); }
 
+PublicRegistrations& Proxy::public_registrations() { return impl_->core().publics; }
+
 std::size_t Proxy::calls_in_setup() const { return impl_->contexts().in_setup(); }
 
 }  // namespace causeway::proxy

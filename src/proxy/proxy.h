@@ -16,6 +16,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,11 +35,12 @@ namespace causeway::proxy {
 
 struct ProxyConfig {
   std::string domain;
-  identity::PeerId peer;   // this one
-  bool is_proxy = false;   // role proxy: takes requests across the boundary
-  bool open = false;       // open registration: phones are not asked for digest either
-  std::string route_host;  // in place of D in Record-Route (overlay_uri.h); empty: D
-  int max_forks = 16;      // targets tried for one request, in parallel or one after another
+  identity::PeerId peer;                   // this one
+  bool is_proxy = false;                   // role proxy: takes requests across the boundary
+  bool open = false;                       // open registration: phones are not asked for digest either
+  std::string route_host;                  // in place of D in Record-Route (overlay_uri.h); empty: D
+  std::optional<std::uint64_t> loop_seed;  // the same for all workers of a peer (RFC 5393); none: drawn
+  int max_forks = 16;                      // targets tried for one request, in parallel or one after another
 };
 
 struct ProxyParts {
@@ -56,6 +58,8 @@ struct ProxyParts {
   const sip::DigestVerifier& digest;
 };
 
+class PublicRegistrations;  // public_registration.h
+
 class Proxy final : public sip::ServerUser {
  public:
   Proxy(ProxyConfig config, ProxyParts parts);
@@ -70,6 +74,9 @@ class Proxy final : public sip::ServerUser {
   void on_gone(sip::ServerTransaction& transaction) override;
 
   std::size_t calls_in_setup() const;  // response contexts
+
+  // Registrations with public networks (draft 4.2) that went through this worker, and through others.
+  PublicRegistrations& public_registrations();
 
  private:
   class Impl;

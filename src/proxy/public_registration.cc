@@ -1,6 +1,8 @@
 #include "proxy/public_registration.h"
 #include "base/limits.h"
 
+#include <algorithm>
+
 namespace causeway::proxy {
 namespace {
 
@@ -87,14 +89,21 @@ bool PublicRegistrations::learn(const Message& response, const PublicRegister& r
     granted = expires_of(response, &contact->address.params, registration.expires);
     return false;
   });
-  if (granted <= 0) {
-    by_address_.erase(registration.address);
+  const PublicAddress learned{registration.address, registration.user,
+                              now + std::chrono::seconds(std::max<std::int64_t>(granted, 0))};
+  if (on_learned_) on_learned_(learned);
+  return note(learned, now);
+}
+
+bool PublicRegistrations::note(const PublicAddress& what, base::Instant now) {
+  if (what.expires <= now) {
+    by_address_.erase(what.address);
     return false;
   }
   drop_expired(now);
-  if (by_address_.size() >= limits::kMaxPublicRegistrations && !by_address_.contains(registration.address))
+  if (by_address_.size() >= limits::kMaxPublicRegistrations && !by_address_.contains(what.address))
     return false;
-  by_address_[registration.address] = {registration.user, now + std::chrono::seconds(granted)};
+  by_address_[what.address] = {what.user, what.expires};
   return true;
 }
 

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -35,6 +36,12 @@ struct PublicRegister {
   std::int64_t expires = 3600;  // asked for
 };
 
+// What is known of one address, or that it has ended (`expires` is past).
+struct PublicAddress {
+  std::string address, user;
+  base::Instant expires{};
+};
+
 class PublicRegistrations {
  public:
   explicit PublicRegistrations(std::string domain) : domain_(std::move(domain)) {}
@@ -44,8 +51,11 @@ class PublicRegistrations {
 
   // Turns the overlay URL in a 2xx's Contacts back into the phone's own. Texts must live until build.
   void restore(const sip::Message& response, const PublicRegister& registration, sip::Rewrite& edit) const;
-  // Remembers (or forgets) what a 2xx says.
+  // Remembers (or forgets) what a 2xx says. False: the address is not registered.
   bool learn(const sip::Message& response, const PublicRegister& registration, base::Instant now);
+  // The same, learned by another worker of this peer, whom set_on_learned has told.
+  bool note(const PublicAddress& what, base::Instant now);
+  void set_on_learned(std::function<void(const PublicAddress&)> tell) { on_learned_ = std::move(tell); }
 
   // Is this address registered through us, and by that user?
   bool belongs(const sip::Uri& address, std::string_view user, base::Instant now) const;
@@ -64,6 +74,7 @@ class PublicRegistrations {
 
   std::string domain_;
   std::unordered_map<std::string, Entry> by_address_;
+  std::function<void(const PublicAddress&)> on_learned_;
 };
 
 }  // namespace causeway::proxy

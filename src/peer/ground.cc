@@ -1,0 +1,37 @@
+#include "peer/ground.h"
+
+#include "base/asio_loop.h"
+#include "base/limits.h"
+#include "net/real_network.h"
+
+namespace causeway::peer {
+
+namespace {
+
+// A millisecond more on the way of a message, under load only, for 15 % less CPU time at 2,000 calls a
+// second.
+constexpr std::chrono::microseconds kPace{1000};
+
+net::PortSharing sharing(const Config& config, unsigned worker) {
+  if (config.workers == 1) return net::PortSharing::none;
+  return worker == 0 ? net::PortSharing::first : net::PortSharing::further;
+}
+
+}  // namespace
+
+RealGround::RealGround(const Config& config, unsigned worker)
+    : config_(config),
+      loop_(base::make_asio_loop(kPace)),
+      network_(net::make_real_network(*loop_, metrics_,
+                                      net::limits::kMaxAccepted / static_cast<std::size_t>(config.workers),
+                                      sharing(config, worker))) {}
+
+base::Status RealGround::open_resolver() {
+  auto resolver = dns::make_unbound_resolver(
+      *loop_, {config_.dns_servers, config_.dns_dnssec, config_.dns_max_ttl / std::chrono::seconds(1)});
+  if (!resolver) return std::unexpected(resolver.error());
+  resolver_ = std::move(*resolver);
+  return {};
+}
+
+}  // namespace causeway::peer
