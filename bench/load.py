@@ -6,6 +6,10 @@ from contextlib import contextmanager
 from bench import measure
 
 
+# Phones and callers at so many ports that the kernel spreads them evenly over a server's workers.
+MANY_PLACES = {"ports": 64, "phones": "127.0.0.1:10000", "callers": "127.0.0.1:20000"}
+
+
 def command(kind, **options):
     words = [w for name, value in options.items() for w in (f"--{name}", str(value))]
     return [measure.LOAD, kind, "--domain", measure.DOMAIN, *words]

@@ -65,6 +65,8 @@ def listening(address, port):
 class Server:
     """A SIP server at UDP address:port, for the length of a `with`."""
 
+    patience = 10  # seconds until it listens
+
     def __init__(self, name, command, address="127.0.0.1", port=SIP_PORT):
         self.name, self.command, self.at = name, [str(word) for word in command], (address, port)
 
@@ -75,7 +77,7 @@ class Server:
     def __enter__(self):
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        end = time.monotonic() + 10
+        end = time.monotonic() + self.patience
         while not listening(*self.at):
             if self.process.poll() is not None or time.monotonic() > end:
                 sys.exit(f"{self.name} did not start:\n{self.said()}")
@@ -90,7 +92,7 @@ class Server:
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(10)
+            self.process.wait(self.patience)
         except subprocess.TimeoutExpired:
             for pid in reversed(tree(self.pid)):
                 os.kill(pid, signal.SIGKILL)

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -110,6 +111,32 @@ class BatchSocket {
   std::array<mmsghdr, kBatch> headers_;
   std::vector<unsigned> lengths_;
   std::size_t count_ = 0;
+};
+
+// Phones at several ports in a row: a server with several workers has something for each of them.
+class Sockets {
+ public:
+  Sockets(const Place& first, const Place& server, std::uint16_t count) {
+    for (std::uint16_t i = 0; i < count; ++i) {
+      Place at = first;
+      at.port = static_cast<std::uint16_t>(at.port + i);
+      all_.push_back(std::make_unique<BatchSocket>(at, server));
+    }
+  }
+  // That of the phone, or call, with this number.
+  BatchSocket& of(std::uint32_t number) const { return *all_[number % all_.size()]; }
+  std::size_t size() const { return all_.size(); }
+  void flush() {
+    for (auto& one : all_) one->flush();
+  }
+  // Calls `f(socket, message)` for every datagram that is there.
+  template <class F>
+  void receive(F&& f) {
+    for (auto& one : all_) one->receive([&](std::string_view message) { f(*one, message); });
+  }
+
+ private:
+  std::vector<std::unique_ptr<BatchSocket>> all_;
 };
 
 }  // namespace load

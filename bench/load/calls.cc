@@ -32,7 +32,7 @@ std::string response_to(std::string_view request, std::string_view status, std::
 
 }  // namespace
 
-Calls::Calls(CallPlan plan, BatchSocket& callers, BatchSocket& callees)
+Calls::Calls(CallPlan plan, Sockets& callers, Sockets& callees)
     : plan_(std::move(plan)), callers_(callers), callees_(callees), calls_(kMostCalls) {
   for (std::uint32_t slot = kMostCalls; slot-- > 0;) free_.push_back(slot);
 }
@@ -44,7 +44,7 @@ std::string Calls::call_id(const Call& call) const {
 }
 
 std::string Calls::invite(const Call& call) const {
-  const std::string at = callers_.local().text(), id = call_id(call);
+  const std::string at = caller(call).local().text(), id = call_id(call);
   const std::string callee = "sip:u" + std::to_string(call.user) + "@" + plan_.domain;
   return "INVITE " + callee + " SIP/2.0\r\n" +                            //
          "Via: SIP/2.0/UDP " + at + ";branch=z9hG4bK-i-" + id + "\r\n" +  //
@@ -60,8 +60,8 @@ std::string Calls::in_dialogue(const Call& call, std::string_view method, int cs
   const auto uri_end = call.dialogue.find('\n');
   const std::string number = std::to_string(cseq);
   return std::string(method) + " " + call.dialogue.substr(0, uri_end) + " SIP/2.0\r\n" + "Via: SIP/2.0/UDP " +
-         callers_.local().text() + ";branch=z9hG4bK-" + std::string(method) + "-" + call_id(call) + "\r\n" +
-         call.dialogue.substr(uri_end + 1) +  //
+         caller(call).local().text() + ";branch=z9hG4bK-" + std::string(method) + "-" + call_id(call) +
+         "\r\n" + call.dialogue.substr(uri_end + 1) +  //
          "CSeq: " + number + " " + std::string(method) + "\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
 }
 
@@ -117,7 +117,7 @@ void Calls::answered(Call& call, std::string_view ok, Time now) {
     const auto waited = now - call.began;
     ++waited_calls_, waited_ += waited, waited_most_ = std::max(waited_most_, waited);
   }
-  callers_.send(in_dialogue(call, "ACK", 1));
+  caller(call).send(in_dialogue(call, "ACK", 1));
   if (!first) return;
   if (plan_.hold <= 0) return fire({now, slot_of(call), call.generation, What::hang_up}, now);
   later(call, std::chrono::duration_cast<Clock::duration>(Seconds(plan_.hold)), What::hang_up, now);
@@ -130,26 +130,27 @@ void Calls::refused(Call& call, std::string_view response, int status) {
   std::string ack = "ACK " + uri + " SIP/2.0\r\n";
   for (std::string_view name : {"Via", "From", "Call-ID"})
     ack.append(name).append(": ").append(header(sent, name)).append("\r\n");
-  callers_.send(ack + "To: " + to + "\r\nCSeq: 1 ACK\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n");
+  caller(call).send(ack + "To: " + to + "\r\nCSeq: 1 ACK\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n");
   if (status == 503) ++counts_.busy;
   end(call, counts_.refused);
 }
 
 // ---- the callee
 
-void Calls::at_callee(std::string_view message, Time now) {
+void Calls::at_callee(BatchSocket& callee, std::string_view message, Time now) {
   Call* call = call_of(message);
   if (status_of(message) != 0) return;
   if (message.starts_with("BYE ")) {
-    callees_.send(response_to(message, "200 OK", "") + "Content-Length: 0\r\n\r\n");
+    callee.send(response_to(message, "200 OK", "") + "Content-Length: 0\r\n\r\n");
   } else if (call && message.starts_with("ACK ")) {
     call->acked = true;
   } else if (call && message.starts_with("INVITE ")) {
     const std::string tag = "b" + call_id(*call);
-    const std::string contact = "Contact: <sip:u@" + callees_.local().text() + ">\r\n";
-    callees_.send(response_to(message, "180 Ringing", tag) + contact + "Content-Length: 0\r\n\r\n");
+    const std::string contact = "Contact: <sip:u@" + callee.local().text() + ">\r\n";
+    callee.send(response_to(message, "180 Ringing", tag) + contact + "Content-Length: 0\r\n\r\n");
     call->answer = response_to(message, "200 OK", tag) + contact + body();
-    callees_.send(call->answer);
+    callee.send(call->answer);
+    call->callee = &callee;
     later(*call, kT1, What::resend_answer, now);
   }
 }
@@ -178,7 +179,7 @@ void Calls::fire(const Due& due, Time now) {
       return send_request(call, now);
     case What::resend_answer:
       if (call.acked || call.state == State::ending) return;
-      callees_.send(call.answer);
+      call.callee->send(call.answer);
       ++counts_.sent_again;
       call.answer_after = std::min<Clock::duration>(2 * call.answer_after, kT2);
       return later(call, call.answer_after, What::resend_answer, now);
@@ -193,7 +194,7 @@ void Calls::fire(const Due& due, Time now) {
 // The INVITE or the BYE, unless a provisional response has come (then the timer only watches over the call).
 void Calls::send_request(Call& call, Time now) {
   if (call.state != State::proceeding)
-    callers_.send(call.state == State::inviting ? invite(call) : in_dialogue(call, "BYE", 2));
+    caller(call).send(call.state == State::inviting ? invite(call) : in_dialogue(call, "BYE", 2));
   call.resend_at = now + call.resend_after;
   later(call, call.resend_after, What::resend, now);
   call.resend_after = 2 * call.resend_after;
@@ -229,10 +230,10 @@ void Calls::run(const volatile bool& stop) {
     callees_.flush();
     if (now - reported_ >= std::chrono::seconds(1)) report(now);
     if (since >= plan_.seconds && free_.size() == calls_.size()) break;
-    wait({callers_.fd(), callees_.fd()}, now + std::chrono::milliseconds(1));
+    wait({&callers_, &callees_}, now + std::chrono::milliseconds(1));
     now = Clock::now();
-    callers_.receive([&](std::string_view message) { at_caller(message, now); });
-    callees_.receive([&](std::string_view message) { at_callee(message, now); });
+    callers_.receive([&](BatchSocket&, std::string_view message) { at_caller(message, now); });
+    callees_.receive([&](BatchSocket& at, std::string_view message) { at_callee(at, message, now); });
   }
   report(Clock::now());
 }

@@ -31,7 +31,7 @@ struct CallPlan {
 
 class Calls {
  public:
-  Calls(CallPlan plan, BatchSocket& callers, BatchSocket& callees);
+  Calls(CallPlan plan, Sockets& callers, Sockets& callees);
   // Until every call has ended, or *stop.
   void run(const volatile bool& stop);
 
@@ -46,6 +46,7 @@ class Calls {
     Clock::duration resend_after{}, answer_after{};
     std::string dialogue;  // Request-URI, then header lines: Route, From, To, Call-ID
     std::string answer;    // the callee's 200
+    BatchSocket* callee = nullptr;
   };
   enum class What : std::uint8_t { resend, resend_answer, hang_up };
   struct Due {
@@ -65,6 +66,7 @@ class Calls {
   void fire(const Due& due, Time now);
   void report(Time now);
   Call* call_of(std::string_view message);
+  BatchSocket& caller(const Call& call) const { return callers_.of(slot_of(call)); }
   std::uint32_t slot_of(const Call& call) const { return static_cast<std::uint32_t>(&call - calls_.data()); }
 
   std::string call_id(const Call& call) const;
@@ -73,10 +75,10 @@ class Calls {
   void at_caller(std::string_view message, Time now);
   void answered(Call& call, std::string_view ok, Time now);
   void refused(Call& call, std::string_view response, int status);
-  void at_callee(std::string_view message, Time now);
+  void at_callee(BatchSocket& callee, std::string_view message, Time now);
 
   CallPlan plan_;
-  BatchSocket &callers_, &callees_;
+  Sockets &callers_, &callees_;
   std::vector<Call> calls_;
   std::vector<std::uint32_t> free_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <chrono>
 #include <initializer_list>
+#include <vector>
+
+#include "batch_socket.h"
 
 namespace load {
 
@@ -18,14 +21,15 @@ inline constexpr auto kT1 = std::chrono::milliseconds(500);
 inline constexpr auto kT2 = std::chrono::seconds(4);
 inline constexpr auto kGiveUp = 64 * kT1;
 
-// Returns when one of the descriptors can be read, or at `until`.
-inline void wait(std::initializer_list<int> descriptors, Time until) {
-  pollfd polled[4];
-  nfds_t count = 0;
-  for (int fd : descriptors) polled[count++] = {fd, POLLIN, 0};
+// Returns when one of the sockets can be read, or at `until`.
+inline void wait(std::initializer_list<const Sockets*> sockets, Time until) {
+  static std::vector<pollfd> polled;
+  polled.clear();
+  for (const Sockets* some : sockets)
+    for (std::uint32_t i = 0; i < some->size(); ++i) polled.push_back({some->of(i).fd(), POLLIN, 0});
   const auto left = std::chrono::nanoseconds(std::max(until - Clock::now(), Clock::duration::zero()));
   const timespec patience{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
-  ppoll(polled, count, &patience, nullptr);
+  ppoll(polled.data(), polled.size(), &patience, nullptr);
 }
 
 }  // namespace load

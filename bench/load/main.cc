@@ -4,7 +4,9 @@
 //   load call --domain p2p.test --users 100000 --rate 500 --seconds 30 --hold 2
 //
 // Users are u1, u2, ... at the phones' address (--phones); callers are nobody's users and stand at --callers.
-// Neither authenticates. SIGTERM ends it early, with the last line as always.
+// With
+// --ports N both have N ports, from the given ones on, so that the kernel spreads them over a server's
+// workers. Neither authenticates. SIGTERM ends it early, with the last line as always.
 #include <csignal>
 #include <functional>
 #include <map>
@@ -29,6 +31,7 @@ struct Options {
   std::string domain = "p2p.test";
   Place server{"127.0.0.1", 5060}, phones{"127.0.0.1", 5080}, callers{"127.0.0.1", 5090};
   std::uint32_t first = 1, users = 1000;
+  std::uint16_t ports = 1;
   double rate = 0, seconds = 10, hold = 0;
 };
 
@@ -41,6 +44,7 @@ Options read_options(int count, char** words) {
       {"--callers", [&](const char* v) { o.callers = place(v); }},
       {"--first", [&](const char* v) { o.first = static_cast<std::uint32_t>(std::atoi(v)); }},
       {"--users", [&](const char* v) { o.users = static_cast<std::uint32_t>(std::atoi(v)); }},
+      {"--ports", [&](const char* v) { o.ports = static_cast<std::uint16_t>(std::atoi(v)); }},
       {"--rate", [&](const char* v) { o.rate = std::atof(v); }},
       {"--seconds", [&](const char* v) { o.seconds = std::atof(v); }},
       {"--hold", [&](const char* v) { o.hold = std::atof(v); }},
@@ -51,11 +55,12 @@ Options read_options(int count, char** words) {
       Place::fail("unknown option, or no value: " + std::string(words[i]));
     option->second(words[i + 1]);
   }
+  if (o.ports == 0) Place::fail("--ports: expected at least 1");
   return o;
 }
 
 int register_users(const Options& o) {
-  BatchSocket phones(o.phones, o.server);
+  Sockets phones(o.phones, o.server, o.ports);
   const auto result =
       Registrations({.domain = o.domain, .first = o.first, .users = o.users, .rate = o.rate}, phones).run();
   std::printf("{\"accepted\": %u, \"refused\": %u, \"sent_again\": %u, \"seconds\": %.3f}\n", result.accepted,
@@ -64,7 +69,7 @@ int register_users(const Options& o) {
 }
 
 int make_calls(const Options& o) {
-  BatchSocket callers(o.callers, o.server), phones(o.phones, o.server);
+  Sockets callers(o.callers, o.server, o.ports), phones(o.phones, o.server, o.ports);
   Calls({.domain = o.domain,
          .first = o.first,
          .users = o.users,

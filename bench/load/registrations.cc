@@ -4,11 +4,12 @@
 
 namespace load {
 
-Registrations::Registrations(RegistrationPlan plan, BatchSocket& phones)
+Registrations::Registrations(RegistrationPlan plan, Sockets& phones)
     : plan_(std::move(plan)), phones_(phones), answered_(plan_.users) {}
 
 std::string Registrations::request(std::uint32_t index) const {
-  const std::string user = "u" + std::to_string(plan_.first + index), at = phones_.local().text();
+  const std::uint32_t number = plan_.first + index;
+  const std::string user = "u" + std::to_string(number), at = phones_.of(number).local().text();
   const std::string call = std::to_string(index) + ".0." + run_id();
   return "REGISTER sip:" + plan_.domain + " SIP/2.0\r\n" +                  //
          "Via: SIP/2.0/UDP " + at + ";branch=z9hG4bK-r-" + call + "\r\n" +  //
@@ -20,10 +21,12 @@ std::string Registrations::request(std::uint32_t index) const {
          "Expires: 3600\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
 }
 
+void Registrations::send(std::uint32_t index) { phones_.of(plan_.first + index).send(request(index)); }
+
 void Registrations::send_new(Time now) {
   const double due = plan_.rate > 0 ? Seconds(now - began_).count() * plan_.rate : plan_.users;
   for (; next_ < plan_.users && open_ < plan_.window && next_ < due; ++next_, ++open_) {
-    phones_.send(request(next_));
+    send(next_);
     under_way_.push_back({next_, now});
   }
 }
@@ -33,7 +36,7 @@ void Registrations::send_again(Time now) {
     const std::uint32_t index = under_way_.front().index;
     under_way_.pop_front();
     if (answered_[index]) continue;
-    phones_.send(request(index));
+    send(index);
     under_way_.push_back({index, now});
     ++result_.sent_again;
   }
@@ -58,8 +61,8 @@ RegistrationResult Registrations::run() {
     send_again(now);
     send_new(now);
     phones_.flush();
-    wait({phones_.fd()}, now + std::chrono::milliseconds(plan_.rate > 0 ? 1 : 20));
-    phones_.receive([&](std::string_view message) {
+    wait({&phones_}, now + std::chrono::milliseconds(plan_.rate > 0 ? 1 : 20));
+    phones_.receive([&](BatchSocket&, std::string_view message) {
       take(message);
       heard = now;
     });

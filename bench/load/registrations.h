@@ -1,4 +1,4 @@
-// Registers many users at one address, as fast as the server answers: up to `window` REGISTERs are under way.
+// Registers many users, as fast as the server answers: up to `window` REGISTERs are under way.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct RegistrationResult {
 
 class Registrations {
  public:
-  Registrations(RegistrationPlan plan, BatchSocket& phones);
+  Registrations(RegistrationPlan plan, Sockets& phones);
   RegistrationResult run();
 
  private:
@@ -34,12 +34,13 @@ class Registrations {
     Time at;
   };
   std::string request(std::uint32_t index) const;
+  void send(std::uint32_t index);
   void send_new(Time now);
   void send_again(Time now);
   void take(std::string_view message);
 
   RegistrationPlan plan_;
-  BatchSocket& phones_;
+  Sockets& phones_;
   RegistrationResult result_;
   Time began_{};
   std::uint32_t next_ = 0;

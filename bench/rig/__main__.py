@@ -91,7 +91,8 @@ def main():
     parser.add_argument("--over", choices=["udp", "tcp", "tls-hop"], default="udp")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rates", default="1000,2000,3000", help="calls offered a second")
-    parser.add_argument("--workers", type=int, default=1, help="of both servers; 1, since Causeway has no more so far")
+    parser.add_argument("--workers", type=int, default=1,
+                        help="of both servers; for more than 1 the calls need several ports, which bench/load has")
     parser.add_argument("--generator", choices=["sipp", "load"], default="sipp",
                         help="who makes the calls over UDP; bench/load makes more of them than SIPp can")
     parser.add_argument("--highest", action="store_true", help="search the highest rate without a failed call")
@@ -100,8 +101,8 @@ def main():
     args = parser.parse_args()
     if args.generator == "load" and args.over != "udp":
         parser.error("bench/load speaks UDP to one server only")
-    if args.workers != 1:
-        parser.error("--workers: expected 1, since Causeway has no more so far")
+    if args.workers != 1 and args.over == "udp" and args.generator != "load":
+        parser.error("--workers: SIPp sends all calls from one port, which keeps one worker busy: add --generator load")
     folder = tempfile.mkdtemp(prefix="rig.")
     os.chdir(folder)
     try:

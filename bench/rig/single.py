@@ -53,15 +53,27 @@ class Contender:
 
 
 class Loaded(Contender):
-    """The same with calls by bench/load, which can make more of them than SIPp."""
+    """The same with calls by bench/load, which can make more of them than SIPp, and from many ports."""
+
+    def __init__(self, server, over, workers):
+        super().__init__(server, over)
+        self.places = {"ports": 1} if workers == 1 else load.MANY_PLACES
 
     def callees(self):
         return nullcontext()
 
+    def register(self):
+        if len(self.places) == 1:
+            return super().register()
+        load.register(self.user_count, **self.places)
+        return self.user_count, 0
+
     def calls(self, rate, seconds=CALL_SECONDS):
-        return load.some_calls(rate, seconds, users=self.user_count)
+        return load.some_calls(rate, seconds, users=self.user_count, **self.places)
 
 
 def contenders(over, workers, generator):
-    kind = Loaded if generator == "load" else Contender
-    return [kind(measure.causeway(workers), over), kind(measure.kamailio(workers), over)]
+    servers = measure.causeway(workers), measure.kamailio(workers)
+    if generator == "load":
+        return [Loaded(server, over, workers) for server in servers]
+    return [Contender(server, over) for server in servers]
