@@ -137,6 +137,30 @@ TEST_F(PublicNetwork, StrangersRegisterNowhere) {
   EXPECT_TRUE(provider.quiet());
 }
 
+// Two workers of one peer: the REGISTER went through the first, the call comes to the second.
+TEST(PublicRegistrations, WhatOneWorkerLearnsTheOtherIsTold) {
+  PublicRegistrations first{std::string(kDomain)}, second{std::string(kDomain)};
+  base::Instant now{1h};
+  first.set_on_learned([&](const PublicAddress& learned) { second.note(learned, now); });
+  const PublicRegister alice{"sip:alice@example.org", "alice", "<sip:alice@10.0.0.7>", "", 60};
+  const auto answered = [&](const std::string& contact) {
+    sip::Message m;
+    EXPECT_TRUE(
+        m.parse("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: "
+                "<sip:a@b>\r\nCall-ID: "
+                "1\r\nCSeq: 1 REGISTER\r\n" +
+                contact + "Content-Length: 0\r\n\r\n"));
+    return first.learn(m, alice, now);
+  };
+  const auto address = *sip::parse_uri("sip:alice@example.org");
+  EXPECT_TRUE(answered("Contact: <sip:alice@p2psip.org>;expires=600\r\n"));
+  EXPECT_TRUE(second.belongs(address, "alice", now));
+  EXPECT_EQ(second.owner(address, now + 601s), "");
+  EXPECT_FALSE(answered(""));
+  EXPECT_FALSE(second.belongs(address, "alice", now));
+  EXPECT_EQ(second.size(), 0u);
+}
+
 TEST(PublicRegistrations, AddrSpecWithoutBrackets) {
   PublicRegistrations table{std::string(kDomain)};
   PublicRegister r{"sip:alice@example.org", "alice", "<sip:alice@10.0.0.7;transport=tcp>", "", 60};

@@ -19,6 +19,31 @@ def start(here: World, *more: str):
     return host, program
 
 
+def registered_phones(here: World, ca: CertificateAuthority, through: str, names: list) -> list:
+    phones = [Baresip(here, name, 101 + index, f"{name}@example.test", "any", 440 * (index + 1), through, ca.certificate)
+              for index, name in enumerate(names)]
+    for phone in phones:
+        phone.connect()
+        phone.wait_registered()
+        phone.forget_events()
+    return phones
+
+
+def talk(caller: Baresip, callee: Baresip) -> None:
+    """A call, in which both hear the other, and which the callee ends."""
+    for phone in (caller, callee):
+        phone.forget_events()
+    old = [(phone, phone.heard()) for phone in (caller, callee)]
+    caller.dial(callee.address)
+    caller.wait_event("CALL_ESTABLISHED", 5)
+    callee.wait_event("CALL_ESTABLISHED", 5)
+    wait_for(lambda: all(phone.heard() != before and phone.heard_seconds() > 1 for phone, before in old), 5,
+             "a second of sound")
+    assert tone.share(caller.heard(), callee.frequency)[0] > 0.9 and tone.share(callee.heard(), caller.frequency)[0] > 0.9
+    callee.hang_up()
+    caller.wait_event("CALL_CLOSED", 5)
+
+
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 @pytest.mark.parametrize("zone", [Zone("example.test").add("@ A 198.51.100.30"), Zone("example.com")],
                          ids=["in the DNS", "not in the DNS"])
@@ -28,20 +53,21 @@ def test_two_phones_call_each_other(zone, transport):
     NameServer(here, [zone]).wait_ready()
     host, program = start(here, "--yes-really")
     sip.wait_answering(program, host, "example.test")
-    through = f"sip:{host.address};transport={transport}"
-    one = Baresip(here, "one", 101, "one@example.test", "any", 440, through, ca.certificate)
-    two = Baresip(here, "two", 102, "two@example.test", "thing", 880, through, ca.certificate)
-    for phone in (one, two):
-        phone.connect()
-        phone.wait_registered()
-        phone.forget_events()
-    one.dial("sip:two@example.test")
-    one.wait_event("CALL_ESTABLISHED", 5)
-    two.wait_event("CALL_ESTABLISHED", 5)
-    wait_for(lambda: min(one.heard_seconds(), two.heard_seconds()) > 1, 5, "a second of sound")
-    assert tone.share(one.heard(), 880)[0] > 0.9 and tone.share(two.heard(), 440)[0] > 0.9
-    two.hang_up()
-    one.wait_event("CALL_CLOSED", 5)
+    one, two = registered_phones(here, ca, f"sip:{host.address};transport={transport}", ["one", "two"])
+    talk(one, two)
+
+
+# Phones come to the worker that the kernel chooses by their address and port, their bindings to that of their name.
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_phones_of_several_workers_call_each_other(transport):
+    here = World()
+    ca = CertificateAuthority(STATE / "ca")
+    NameServer(here, [Zone("example.com")]).wait_ready()
+    host, program = start(here, "--yes-really", "--set", "peer.workers=2")
+    sip.wait_answering(program, host, "example.test")
+    phones = registered_phones(here, ca, f"sip:{host.address};transport={transport}", ["one", "two", "three", "four"])
+    for caller, callee in zip(phones, phones[1:]):
+        talk(caller, callee)
 
 
 def test_it_stays_on_loopback_unless_told_otherwise():
