@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <latch>
+#include <mutex>
 #include <thread>
 
 #include "base/sim_loop.h"
@@ -47,12 +49,13 @@ TEST_F(SharedBindingsTest, UsersAreSpreadEvenly) {
 
 TEST_F(SharedBindingsTest, ARegisterIsItsUsersOwners) {
   const auto owner = [&](std::string_view method, std::string_view to) {
+    const std::string text = fmt::format(
+        "{} sip:p2psip.org SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\nFrom: "
+        "<sip:a@b>;tag=1\r\nTo: "
+        "<{}>\r\nCall-ID: 1\r\nCSeq: 1 {}\r\n\r\n",
+        method, to, method);
     sip::Message message;
-    EXPECT_TRUE(
-        message.parse(fmt::format("{} sip:p2psip.org SIP/2.0\r\nVia: SIP/2.0/UDP "
-                                  "192.0.2.9;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: "
-                                  "<{}>\r\nCall-ID: 1\r\nCSeq: 1 {}\r\n\r\n",
-                                  method, to, method)));
+    EXPECT_TRUE(message.parse(text));
     return shelves.owner_of(message, "p2psip.org", 9);
   };
   const std::string user = of_second();
@@ -108,10 +111,16 @@ TEST_F(SharedBindingsTest, AnUnchangedUserIsReadWithoutALock) {
   const std::string user = of_second();
   add(user, binding(loop, "sip:one@192.0.2.1"));
   (void)seen.of(user);
-  std::thread holder([&] { shelves.of(1).mutex.lock(); });
-  holder.join();
+  std::latch held(1), done(1);
+  std::thread holder([&] {
+    const std::lock_guard lock(shelves.of(1).mutex);
+    held.count_down();
+    done.wait();
+  });
+  held.wait();
   EXPECT_EQ(seen.of(user).size(), 1u);  // would wait for ever
-  shelves.of(1).mutex.unlock();
+  done.count_down();
+  holder.join();
 }
 
 TEST_F(SharedBindingsTest, ATableThatHasGoneHoldsNothing) {
