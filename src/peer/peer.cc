@@ -1,6 +1,7 @@
 #include "peer/peer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "overlay/opendht_overlay.h"
@@ -17,6 +18,18 @@ namespace {
 
 constexpr const char* kLog = "peer";
 
+Plan make_plan(const Config& config, identity::Bundle bundle, base::Random& random) {
+  Plan plan{.config = config,
+            .bundle = std::move(bundle),
+            .roles = {},
+            .accounts = {},
+            .loop_seed = random.u64(),
+            .stranger_secret = {random.u64(), random.u64()}};
+  plan.roles = roles_of(plan.bundle.credential);
+  plan.accounts = std::make_shared<const identity::Accounts>(std::exchange(plan.bundle.accounts, {}));
+  return plan;
+}
+
 // The ports that the kernel chose, where it was left to it.
 Plan with_ports_of(const Plan& plan, const sip::TransportLayer& first) {
   Plan same = plan;
@@ -32,11 +45,11 @@ Plan with_ports_of(const Plan& plan, const sip::TransportLayer& first) {
 class Peer::Impl {
  public:
   Impl(const Config& config, identity::Bundle bundle, Ground ground)
-      : plan_{config, std::move(bundle), {}, ground.random.u64(), {ground.random.u64(), ground.random.u64()}},
+      : plan_(make_plan(config, std::move(bundle), ground.random)),
         ground_(ground),
         checker_(plan_.bundle.domain, plan_.bundle.authority, ground.metrics),
-        started_(ground.loop.now()) {
-    plan_.roles = roles_of(plan_.bundle.credential);
+        started_(ground.loop.now()),
+        accounts_(plan_.accounts->size()) {
     const auto workers = static_cast<unsigned>(config.workers);
     if (workers > 1) commons_ = std::make_shared<Commons>(workers, ground.random);
   }
@@ -61,8 +74,8 @@ class Peer::Impl {
   Ground ground_;
   overlay::RecordChecker checker_;
   base::Instant started_;
+  std::size_t accounts_;
   std::vector<net::Address> links_;
-  std::size_t accounts_ = 0;
   std::shared_ptr<Commons> commons_;  // none: one worker
 
   std::unique_ptr<overlay::Engine> engine_;
@@ -89,10 +102,9 @@ base::Status Peer::Impl::start() {
   worker_->serve(overlay(), links_);
   if (commons_)
     if (auto started = start_others(); !started) return started;
-  set_accounts(bundle.accounts);
   announce();
   base::log::info(kLog, "peer {} of {} is up, {} phones' accounts", bundle.peer_id().text(), bundle.domain,
-                  bundle.accounts.size());
+                  accounts_);
   return {};
 }
 

@@ -109,6 +109,7 @@ void Worker::make_registrar(overlay::Overlay& overlay, const std::vector<net::Ad
       std::move(config), registrar::RegistrarParts{
                              ground_.loop, ground_.random, ground_.metrics, *transactions_, overlay, *users_,
                              signer_, tokens_, digest_, commons_ ? &commons_->shelves : nullptr, number_});
+  registrar_->set_accounts(plan_.accounts);
   registrar_->set_links(links);
   if (commons_)
     transport_->set_request_owner([this](const sip::Message& request) {

@@ -41,6 +41,7 @@ struct Plan {
   Config config;
   identity::Bundle bundle;
   std::set<identity::Role> roles;
+  std::shared_ptr<const identity::Accounts> accounts;
   std::uint64_t loop_seed;
   base::SipHash::Key stranger_secret;  // sip/source_limit.h
 };
