@@ -4,9 +4,11 @@
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 
+#include "base/large_memory.h"
 #include "base/sim_loop.h"
 #include "identity/authority.h"
 #include "micro/nowhere.h"
+#include "registrar/forgetful_overlay_for_test.h"
 #include "registrar/registrar.h"
 
 namespace causeway::registrar {
@@ -15,15 +17,6 @@ namespace {
 constexpr std::size_t kPhones = 1'000'000;
 constexpr std::size_t kPerMillisecond = 10;  // 10,000 registrations a second
 const net::Address kPhone{*net::Ip::parse("192.0.2.17"), 5060};
-
-class Forgetful final : public overlay::Overlay {
- public:
-  void put(const overlay::Record&) override {}
-  void get(std::string_view, base::Duration, OnRecord, OnDone on_done) override { on_done({}); }
-  ListenId listen(std::string_view, std::function<void(const overlay::Record&)>) override { return 1; }
-  void unlisten(ListenId) override {}
-  bool alone() const override { return true; }
-};
 
 struct Core final : sip::ServerUser {
   Registrar* registrar = nullptr;
@@ -62,7 +55,7 @@ class Stage {
   std::size_t heap() {
     loop.run_for(std::chrono::seconds(40));
     const auto info = mallinfo2();
-    return info.uordblks + info.hblkhd;
+    return info.uordblks + info.hblkhd + base::large_in_use();
   }
 
   base::SimLoop loop;
@@ -75,7 +68,7 @@ class Stage {
   overlay::Signer signer{bundle.key, bundle.credential};
   identity::TokenSealer tokens{bundle.network_key};
   sip::DigestVerifier digest{"p2psip.org", identity::derive_key(bundle.network_key, "digest nonces")};
-  Forgetful overlay;
+  testing::ForgetfulOverlay overlay;
   overlay::Users users{loop, overlay, metrics};
   sip::TransportLayer transport{loop, network, metrics};
   sip::TransactionLayer transactions{loop, transport, random, metrics};

@@ -10,9 +10,12 @@ namespace causeway::base {
 
 inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-// Never null (std::bad_alloc), not initialised, aligned for anything.
+// Never null (std::bad_alloc), not initialised, aligned for anything. Any thread.
 void* take_large(std::size_t bytes);
-void give_large(void* memory) noexcept;
+// `bytes` as they were asked for.
+void give_large(void* memory, std::size_t bytes) noexcept;
+// Bytes in huge pages, of all threads: what malloc's own figures do not contain.
+std::size_t large_in_use() noexcept;
 
 // For std::vector.
 template <class T>
@@ -22,7 +25,7 @@ struct LargeAllocator {
   template <class U>
   LargeAllocator(const LargeAllocator<U>&) noexcept {}
   T* allocate(std::size_t n) { return static_cast<T*>(take_large(n * sizeof(T))); }
-  void deallocate(T* memory, std::size_t) noexcept { give_large(memory); }
+  void deallocate(T* memory, std::size_t n) noexcept { give_large(memory, n * sizeof(T)); }
   friend bool operator==(LargeAllocator, LargeAllocator) noexcept { return true; }
 };
 

@@ -49,6 +49,7 @@ class TimerNode : private TimerLink {
   ~TimerNode() { stop(); }
 
   bool pending() const noexcept { return next_ != nullptr; }
+  Instant due() const noexcept { return Instant(Duration(due_)); }  // while pending
   void stop() noexcept {
     if (!next_) return;
     prev_->next_ = next_;

@@ -174,9 +174,9 @@ base::Buffer ResponseContexts::build(Branch& branch, const sip::Flow& flow, std:
   if (branch.how == Branch::How::binding) {
     const auto* binding = targets_->binding_of(branch);
     if (!binding) return {};
-    if (!branch.keep_uri) leg.uri = without_headers(binding->contact);
-    leg.callee_token = binding->token;
-    if (!binding->path.empty()) leg.path = &binding->path;
+    if (!branch.keep_uri) leg.uri = without_headers(binding->contact());
+    leg.callee_token = binding->token();
+    leg.path = binding->path();
   } else if (branch.how == Branch::How::source) {
     leg.callee_flow = branch.flow_user;
   }

@@ -31,7 +31,7 @@ Core::Core(ProxyConfig c, ProxyParts p)
       names(config.domain, config.peer, parts.transport),
       metrics(parts.metrics),
       publics(config.domain),
-      tokens(parts.tokens),
+      tokens(parts.tokens, bindings()),
       seed(config.loop_seed ? *config.loop_seed : parts.random.u64()) {
   if (!config.route_host.empty()) names.set_route_host(config.route_host);
 }

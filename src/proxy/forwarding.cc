@@ -80,8 +80,7 @@ base::Buffer splice_request(const Message& request, const Plan& plan, const Leg&
   share_breadth(request, leg.breadth, edit, scratch);
   clean_identity(request, plan, core, edit);
   record_routes(plan, leg, core, edit, scratch);
-  if (leg.path)
-    for (auto hop = leg.path->rbegin(); hop != leg.path->rend(); ++hop) edit.prepend(HeaderName::route, *hop);
+  if (!leg.path.empty()) edit.prepend(HeaderName::route, leg.path);
   if (!leg.contact.empty()) {
     edit.remove_all(HeaderName::contact);
     edit.append("Contact", leg.contact);

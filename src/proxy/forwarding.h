@@ -37,10 +37,10 @@ struct Leg {
   int pop = 0;                    // Route values beyond the plan's to take out
   std::string_view callee_token;  // it goes down to a phone: the token of its binding
   std::string_view callee_flow;   // ... or, without a binding, the flow URI's user part as it came
-  const std::vector<std::string>* path = nullptr;  // RFC 3327, topmost first
-  bool to_outside = false;                         // it crosses the boundary outward here
-  int breadth = 0;                                 // this branch's share (RFC 5393)
-  std::string_view contact;                        // Contact of a public registration; empty: unchanged
+  std::string_view path;          // RFC 3327: values, topmost first; empty: none
+  bool to_outside = false;        // it crosses the boundary outward here
+  int breadth = 0;                // this branch's share (RFC 5393)
+  std::string_view contact;       // Contact of a public registration; empty: unchanged
 };
 
 // Empty buffer: it cannot be done (too many headers that are ours to change).

@@ -64,8 +64,7 @@ void Proxy::Impl::on_request(sip::ServerTransaction* transaction, const Message&
                              const sip::Flow& flow) {
   ++core_.metrics.requests;
   Work work{transaction, request, flow, {}, {}};
-  if (auto refusal = validate(request, core_.seed, work.valid)) {
-    if (refusal.status == 482) ++core_.metrics.looped;
+  if (auto refusal = validate(request, work.valid)) {
     return refusal.status == 420 ? refuse_extension(work) : refuse(work, refusal);
   }
   if (!from_strict_router(request, work.valid.uri, core_.names)) return route(work);
@@ -98,6 +97,10 @@ void Proxy::Impl::route(Work& work) {
   if (work.route.way == Way::here || (registers && work.route.way == Way::user)) return answer_here(work);
   if (work.route.way == Way::nowhere) return refuse(work, {404, "Not Found: no such name in this domain"});
   if (work.valid.max_forwards == 0) return refuse(work, {483, "Too Many Hops"});
+  if (auto refusal = check_loop(work.request, core_.seed, work.valid)) {
+    ++core_.metrics.looped;
+    return refuse(work, refusal);
+  }
 
   sender_.kind = Sender::Kind::outsider;
   sender_.user.clear();

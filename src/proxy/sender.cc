@@ -103,11 +103,11 @@ void SenderCheck::name_flow(const Case& c, Sender& sender) const {
     auto contact = sip::parse_contact(c.request.value(HeaderName::contact));
     if (!found && contact && !contact->is_star)
       for (const auto& b : bindings->of(sender.user))
-        if (b.contact == contact->address.uri.text && b.flow.remote.ip == c.flow.remote.ip) found = &b;
+        if (b.contact() == contact->address.uri.text && b.flow.remote.ip == c.flow.remote.ip) found = &b;
   }
   sender.caller_flow.assign(core_.names.self_user()).append(".");
   if (found) {
-    sender.caller_flow += found->token;
+    sender.caller_flow += found->token();
   } else {
     sender.caller_flow += core_.parts.tokens.seal({sender.user, 0, c.flow.transport, c.flow.remote});
   }

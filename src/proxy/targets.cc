@@ -34,15 +34,16 @@ Flows flows_of(const registrar::Bindings& bindings, std::string_view user, std::
   return flows;
 }
 
-bool by_address(const Binding& b) { return b.by_flow || (b.path.empty() && b.contact_endpoint); }
+bool by_address(const Binding& b) { return b.by_flow || (b.path().empty() && b.contact_endpoint); }
 
 // Where a binding without a numeric address leads: its topmost Path, or its Contact.
 std::optional<sip::Uri> first_hop(const Binding& b) {
-  if (b.path.empty()) {
-    auto uri = sip::parse_uri(b.contact);
+  if (b.path().empty()) {
+    auto uri = sip::parse_uri(b.contact());
     return uri ? std::optional(*uri) : std::nullopt;
   }
-  auto address = sip::parse_name_addr(b.path[0]);
+  const auto values = sip::split_first(b.path());
+  auto address = values ? sip::parse_name_addr(values->first) : std::unexpected(values.error());
   return address ? std::optional(address->uri) : std::nullopt;
 }
 

@@ -107,7 +107,12 @@ bool has_looped(const Message& request, std::uint32_t hash) {
   return looped;
 }
 
-Refusal validate(const Message& request, std::uint64_t seed, Validated& result) {
+Refusal check_loop(const Message& request, std::uint64_t seed, Validated& result) {
+  result.loop_hash = loop_hash(request, seed);
+  return has_looped(request, result.loop_hash) ? Refusal{482, "Loop Detected"} : Refusal{};
+}
+
+Refusal validate(const Message& request, Validated& result) {
   auto uri = request.request_uri();
   if (!uri) return {400, "Bad Request-URI"};
   if (!uri->is_sip) return {416, "Unsupported URI Scheme"};
@@ -115,8 +120,6 @@ Refusal validate(const Message& request, std::uint64_t seed, Validated& result) 
   result.uri = *uri;
   if (auto refusal = check_syntax(request)) return refusal;
   if (auto refusal = check_hops(request, result)) return refusal;
-  result.loop_hash = loop_hash(request, seed);
-  if (has_looped(request, result.loop_hash)) return {482, "Loop Detected"};
   // 420: the caller lists the option tags in Unsupported. Not for ACK (and CANCEL never comes here).
   if (request.has(HeaderName::proxy_require) && request.method() != Method::ack)
     return {420, "Bad Extension"};

@@ -27,7 +27,9 @@ struct Validated {
   std::uint32_t loop_hash = 0;
 };
 
-Refusal validate(const sip::Message& request, std::uint64_t seed, Validated& result);
+Refusal validate(const sip::Message& request, Validated& result);
+// Of a request that goes further: 482, or its loop hash.
+Refusal check_loop(const sip::Message& request, std::uint64_t seed, Validated& result);
 
 std::uint32_t loop_hash(const sip::Message& request, std::uint64_t seed);
 bool has_looped(const sip::Message& request, std::uint32_t hash);

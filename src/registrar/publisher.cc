@@ -35,7 +35,7 @@ void Publisher::publish(RegisteredUser& user) {
       contacts.contacts.push_back({.instance = b.instance_hash,
                                    .home = signer_.credential.key.peer_id(),
                                    .endpoints = links_,
-                                   .token = b.token,
+                                   .token = std::string(b.token()),
                                    .q = b.q,
                                    .registered = b.registered,
                                    .expiry = expiry});
@@ -49,7 +49,7 @@ void Publisher::publish(RegisteredUser& user) {
   }
   user.published = !body.empty();
   user.sequence = std::max(user.sequence + 1, now);
-  std::string uri = "sip:" + std::string(user.name) + "@" + domain_;
+  std::string uri = "sip:" + user.name + "@" + domain_;
   overlay::Record record =
       signer_.sign(overlay::Kind::user, std::move(uri), user.sequence, expiry, std::move(body));
   overlay_.put(record);

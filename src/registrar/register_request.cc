@@ -95,23 +95,30 @@ std::optional<Refusal> read_contacts(const sip::Message& request, const ExpiryLi
 }
 
 std::optional<Refusal> read_path(const sip::Message& request, RegisterRequest& into) {
+  std::size_t count = 0;
+  bool good = true;
   bool fine = sip::for_each_value(request, HeaderName::path, [&](std::string_view value) {
     auto address = sip::parse_name_addr(value);
-    if (!address || !address->uri.is_sip || into.path.size() == limits::kMaxPath) return false;
-    into.path.push_back(value);
-    return true;
+    good = address && address->uri.is_sip && count++ < limits::kMaxPath;
+    if (good) into.path.append(into.path.empty() ? "" : ", ").append(value);
+    return good;
   });
-  if (!fine || (request.has(HeaderName::path) && into.path.empty())) return Refusal{400, "Bad Path"};
+  if (!fine || !good || (request.has(HeaderName::path) && into.path.empty())) return Refusal{400, "Bad Path"};
   return {};
 }
 
-bool supports(const sip::Message& request, std::string_view token) {
-  for (auto* field = request.first(HeaderName::supported); field; field = request.next(*field))
-    if (sip::has_token(request.value(*field), token)) return true;
-  return false;
-}
-
 }  // namespace
+
+Extensions extensions_of(const sip::Message& request) {
+  Extensions result;
+  for (auto* field = request.first(HeaderName::supported); field; field = request.next(*field)) {
+    const std::string_view list = request.value(*field);
+    result.path |= sip::has_token(list, "path");
+    result.outbound |= sip::has_token(list, "outbound");
+    result.gruu |= sip::has_token(list, "gruu");
+  }
+  return result;
+}
 
 std::expected<RegisterRequest, Refusal> read_register(const sip::Message& request, std::string_view domain,
                                                       const ExpiryLimits& limits) {
@@ -129,9 +136,6 @@ std::expected<RegisterRequest, Refusal> read_register(const sip::Message& reques
   if (!cseq) return refuse(400, "Bad CSeq");
 
   RegisterRequest result{.user = std::move(user), .call_id = request.call_id(), .cseq = cseq->number};
-  result.supports_path = supports(request, "path");
-  result.supports_outbound = supports(request, "outbound");
-  result.supports_gruu = supports(request, "gruu");
   if (auto refusal = read_contacts(request, limits, result)) return std::unexpected(*refusal);
   if (auto refusal = read_path(request, result)) return std::unexpected(*refusal);
   return result;

@@ -24,14 +24,19 @@ struct ContactChange {
   bool ob = false;  // RFC 5626: wants to be reached down this flow
 };
 
+// The option tags that its Supported names.
+struct Extensions {
+  bool path = false, outbound = false, gruu = false;
+};
+Extensions extensions_of(const sip::Message& request);
+
 struct RegisterRequest {
   std::string user;                     // unescaped user part of the address of record
   std::vector<ContactChange> contacts;  // empty: a query
   bool remove_all = false;              // Contact: *
   std::string_view call_id;
   std::uint32_t cseq = 0;
-  std::vector<std::string_view> path;  // topmost first
-  bool supports_path = false, supports_outbound = false, supports_gruu = false;
+  std::string path;  // the values, topmost first, with commas between them
 };
 
 // How the answer must be if it cannot be 200.

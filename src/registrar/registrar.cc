@@ -1,11 +1,14 @@
 #include "registrar/registrar.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "base/log.h"
 #include "registrar/binding_table.h"
 #include "registrar/publisher.h"
 #include "registrar/reach.h"
+#include "registrar/refresh.h"
 #include "registrar/register_request.h"
 #include "registrar/shared_bindings.h"
 #include "sip/hash.h"
@@ -22,12 +25,14 @@ constexpr std::string_view kExtensions[] = {"path", "outbound", "gruu"};
 struct Metrics {
   explicit Metrics(base::Metrics& m)
       : accepted(m.counter("registrar_requests_total{outcome=\"accepted\"}", "REGISTERs answered 200")),
+        refreshed(
+            m.counter("registrar_refreshes_total", "of those accepted, REGISTERs that said the same again")),
         challenged(m.counter("registrar_requests_total{outcome=\"challenged\"}", "REGISTERs answered 401")),
         wrong_password(m.counter("registrar_requests_total{outcome=\"wrong_password\"}",
                                  "REGISTERs whose digest was wrong")),
         refused(m.counter("registrar_requests_total{outcome=\"refused\"}",
                           "REGISTERs answered with another error")) {}
-  base::Counter &accepted, &challenged, &wrong_password, &refused;
+  base::Counter &accepted, &refreshed, &challenged, &wrong_password, &refused;
 };
 
 }  // namespace
@@ -42,7 +47,7 @@ class Registrar::Impl {
                    parts.metrics),
         table_(
             parts.loop, [this](RegisteredUser& user, bool) { publisher_.publish(user); },
-            parts.shelves ? &parts.shelves->of(parts.worker) : nullptr) {
+            parts.shelves ? &parts.shelves->of(parts.worker) : nullptr, parts.random.u64()) {
     if (parts.shelves) shared_.emplace(*parts.shelves, parts.worker, table_);
   }
 
@@ -50,36 +55,41 @@ class Registrar::Impl {
   bool authenticated(sip::ServerTransaction& transaction, const sip::Message& request, std::string_view user);
   bool carry_out(sip::ServerTransaction& transaction, const sip::Message& request,
                  const RegisterRequest& asked, const sip::Flow& flow);
-  void answer(sip::ServerTransaction& transaction, const sip::Message& request, const RegisterRequest& asked);
+  // A REGISTER that says what the last one said: carries it out and answers it. False if it is another.
+  bool refresh(sip::ServerTransaction& transaction, const sip::Message& request, const sip::Flow& flow);
+  // 200. `path`: what the request's Path said; `flows`: whether a flow of RFC 5626 was asked for.
+  void answer(sip::ServerTransaction& transaction, const sip::Message& request, const RegisteredUser* user,
+              std::string_view path, bool flows);
   void refuse(sip::ServerTransaction& transaction, const sip::Message& request, int status,
               std::string_view reason, std::span<const sip::ExtraHeader> extra = {});
   void challenge(sip::ServerTransaction& transaction, const sip::Message& request, bool stale);
 
-  std::uint64_t call_hash(const RegisterRequest& asked) const {
-    return sip::keyed_hash(asked.call_id, call_seed_);
-  }
-  bool out_of_order(const Binding& binding, const RegisterRequest& asked) const {
-    return asked.cseq <= binding.cseq && binding.call == call_hash(asked);
+  std::uint64_t call_hash(std::string_view call_id) const { return sip::keyed_hash(call_id, call_seed_); }
+  static bool out_of_order(const Binding& binding, std::uint64_t call, std::uint32_t cseq) {
+    return cseq <= binding.cseq && binding.call == call;
   }
   static bool same_binding(const Binding& binding, const ContactChange& change);
   Binding make_binding(const RegisterRequest& asked, const ContactChange& change, const sip::Message& request,
                        const sip::Flow& flow);
   // True if what others must know about the binding is different now.
-  bool renew(Binding& old, Binding fresh);
-  std::string contact_list(std::string_view user, bool with_gruu) const;
+  bool renew(RegisteredUser& user, Binding& old, Binding fresh);
+  std::string_view contact_list(const RegisteredUser& user, bool with_gruu);
 
   RegistrarConfig config_;
   RegistrarParts parts_;
+  const std::string self_ = parts_.signer.credential.key.peer_id().text();
   Metrics metrics_;
   std::uint64_t call_seed_ = parts_.random.u64();
   Publisher publisher_;
   BindingTable table_;
   std::optional<SharedBindings> shared_;
   std::shared_ptr<const identity::Accounts> accounts_ = std::make_shared<identity::Accounts>();
+  std::string contacts_;  // of the answer that is being written; keeps its room
 };
 
 void Registrar::Impl::on_register(sip::ServerTransaction& transaction, const sip::Message& request,
                                   const sip::Flow& flow) {
+  if (refresh(transaction, request, flow)) return;
   if (auto* field = request.first(sip::HeaderName::require)) {
     std::string_view list = request.value(*field);
     std::string_view unknown;
@@ -108,7 +118,36 @@ void Registrar::Impl::on_register(sip::ServerTransaction& transaction, const sip
     return refuse(transaction, request, asked.error().status, asked.error().reason,
                   {&min_expires, asked.error().status == 423 ? 1u : 0u});
   }
-  if (carry_out(transaction, request, *asked, flow)) answer(transaction, request, *asked);
+  if (!carry_out(transaction, request, *asked, flow)) return;
+  const bool flows =
+      std::ranges::any_of(asked->contacts, [](const ContactChange& c) { return c.reg_id != 0; });
+  answer(transaction, request, table_.user(asked->user), asked->path, flows);
+}
+
+bool Registrar::Impl::refresh(sip::ServerTransaction& transaction, const sip::Message& request,
+                              const sip::Flow& flow) {
+  const auto name = usual_user(request.value(sip::HeaderName::to), config_.domain);
+  if (name.empty() || request.has(sip::HeaderName::require)) return false;
+  RegisteredUser* user = table_.user(name);
+  const std::uint64_t asked = user ? what_is_asked(request, flow, call_seed_) : 0;
+  if (asked == 0) return false;
+  const auto same = std::ranges::find(user->bindings, asked, &Binding::asked);
+  const auto cseq = request.cseq();
+  if (same == user->bindings.end() || !cseq) return false;
+  const auto call = call_hash(request.call_id());
+  if (out_of_order(*same, call, cseq->number)) return false;
+  transaction.known = true;  // it comes over the flow of that binding
+  if (!config_.open && !authenticated(transaction, request, user->name)) return true;
+  {
+    const auto lock = table_.change();
+    same->call = call;
+    same->cseq = cseq->number;
+    same->expires = parts_.loop.now() + std::chrono::seconds(same->granted);
+  }
+  table_.settle(*user);
+  ++metrics_.refreshed;
+  answer(transaction, request, user, same->path(), same->reg_id != 0);
+  return true;
 }
 
 bool Registrar::Impl::authenticated(sip::ServerTransaction& transaction, const sip::Message& request,
@@ -169,41 +208,42 @@ void Registrar::Impl::refuse(sip::ServerTransaction& transaction, const sip::Mes
 bool Registrar::Impl::same_binding(const Binding& binding, const ContactChange& change) {
   // RFC 5626 6: flows of an instance are told apart by reg-id alone, whatever the URI. An instance
   // without flows that comes with another URI has moved. RFC 3261 10.3 step 7: else by the URI.
-  bool same_instance = !change.instance.empty() && binding.instance == change.instance;
+  bool same_instance = !change.instance.empty() && binding.instance() == change.instance;
   if (same_instance && binding.reg_id == change.reg_id) return true;
   if (binding.reg_id != 0 && change.reg_id != 0) return false;
-  if (binding.contact == change.uri_text) return true;
-  auto uri = sip::parse_uri(binding.contact);
+  if (binding.contact() == change.uri_text) return true;
+  auto uri = sip::parse_uri(binding.contact());
   return uri && sip::equivalent(*uri, change.uri);
 }
 
 Binding Registrar::Impl::make_binding(const RegisterRequest& asked, const ContactChange& change,
                                       const sip::Message& request, const sip::Flow& flow) {
   Binding b;
-  b.contact = change.uri_text;
-  b.instance = change.instance;
+  b.set_texts(change.uri_text, change.instance, asked.path);
   b.instance_hash = identity::instance_hash(change.instance.empty() ? change.uri_text : change.instance);
   b.reg_id = change.reg_id;
-  b.call = call_hash(asked);
+  b.call = call_hash(asked.call_id);
+  if (asked.contacts.size() == 1) b.asked = what_is_asked(request, flow, call_seed_);
+  b.granted = change.expires;
   b.cseq = asked.cseq;
   b.q = change.q;
   b.expires = parts_.loop.now() + std::chrono::seconds(change.expires);
   b.registered = parts_.loop.unix_now();
-  for (std::string_view value : asked.path) b.path.emplace_back(value);
   b.flow = flow;
   b.contact_endpoint = numeric_endpoint(change.uri);
   b.by_flow = asked.path.empty() && reach_by_flow(request, change, flow);
   return b;
 }
 
-bool Registrar::Impl::renew(Binding& old, Binding fresh) {
+bool Registrar::Impl::renew(RegisteredUser& user, Binding& old, Binding fresh) {
   bool moved = old.flow.remote != fresh.flow.remote || old.flow.transport != fresh.flow.transport ||
                old.instance_hash != fresh.instance_hash;
   bool changed = moved || old.q != fresh.q;
-  fresh.token = std::move(old.token);
   if (!changed) fresh.registered = old.registered;
+  const std::string token(moved ? std::string_view() : old.token());
+  table_.set_token(user, old, {});
   old = std::move(fresh);
-  if (moved) old.token.clear();
+  if (!moved) table_.set_token(user, old, token);
   return changed;
 }
 
@@ -217,7 +257,7 @@ bool Registrar::Impl::carry_out(sip::ServerTransaction& transaction, const sip::
       bool touched = asked.remove_all || std::ranges::any_of(asked.contacts, [&](const ContactChange& c) {
                        return same_binding(binding, c);
                      });
-      if (touched && out_of_order(binding, asked)) {
+      if (touched && out_of_order(binding, call_hash(asked.call_id), asked.cseq)) {
         refuse(transaction, request, 400, "CSeq Out Of Order");
         return false;
       }
@@ -249,17 +289,18 @@ bool Registrar::Impl::carry_out(sip::ServerTransaction& transaction, const sip::
     }
     Binding fresh = make_binding(asked, change, request, flow);
     if (at != user.bindings.end()) {
-      changed |= renew(*at, std::move(fresh));
+      changed |= renew(user, *at, std::move(fresh));
     } else {
       table_.add(user, std::move(fresh));
       at = std::prev(user.bindings.end());
       changed = true;
     }
-    if (at->token.empty())
-      at->token = parts_.tokens.seal({.user = asked.user,
-                                      .instance = at->instance_hash,
-                                      .transport = flow.transport,
-                                      .source = flow.remote});
+    if (at->token().empty())
+      table_.set_token(user, *at,
+                       parts_.tokens.seal({.user = asked.user,
+                                           .instance = at->instance_hash,
+                                           .transport = flow.transport,
+                                           .source = flow.remote}));
   }
   if (lock) lock.unlock();
   if (changed) publisher_.publish(user);
@@ -267,38 +308,48 @@ bool Registrar::Impl::carry_out(sip::ServerTransaction& transaction, const sip::
   return true;
 }
 
-std::string Registrar::Impl::contact_list(std::string_view user, bool with_gruu) const {
-  std::string list;
-  for (const Binding& b : table_.of(user)) {
-    auto left = std::chrono::ceil<std::chrono::seconds>(b.expires - parts_.loop.now()).count();
-    fmt::format_to(std::back_inserter(list), "{}<{}>;expires={}", list.empty() ? "" : ", ", b.contact, left);
-    if (b.q != 1000) fmt::format_to(std::back_inserter(list), ";q=0.{:03}", b.q);
-    if (!b.instance.empty()) fmt::format_to(std::back_inserter(list), ";+sip.instance=\"<{}>\"", b.instance);
-    if (b.reg_id != 0) fmt::format_to(std::back_inserter(list), ";reg-id={}", b.reg_id);
-    if (with_gruu && !b.instance.empty())
-      fmt::format_to(std::back_inserter(list), ";pub-gruu=\"sip:{}@{};gr={}\";temp-gruu=\"sip:_{}.{}@{};gr\"",
-                     user, config_.domain, b.instance, parts_.signer.credential.key.peer_id().text(), b.token,
-                     config_.domain);
+std::string_view Registrar::Impl::contact_list(const RegisteredUser& user, bool with_gruu) {
+  contacts_.clear();
+  const auto put = [&](std::initializer_list<std::string_view> parts) {
+    for (std::string_view part : parts) contacts_ += part;
+  };
+  const auto number = [&](std::int64_t value) {
+    char digits[24];
+    put({{digits, std::to_chars(digits, digits + sizeof digits, value).ptr}});
+  };
+  for (const Binding& b : user.bindings) {
+    put({contacts_.empty() ? "<" : ", <", b.contact(), ">;expires="});
+    number(std::chrono::ceil<std::chrono::seconds>(b.expires - parts_.loop.now()).count());
+    if (b.q != 1000) {
+      const char q[] = {static_cast<char>('0' + b.q / 100), static_cast<char>('0' + b.q / 10 % 10),
+                        static_cast<char>('0' + b.q % 10)};
+      put({";q=0.", {q, sizeof q}});
+    }
+    if (!b.instance().empty()) put({";+sip.instance=\"<", b.instance(), ">\""});
+    if (b.reg_id != 0) {
+      put({";reg-id="});
+      number(b.reg_id);
+    }
+    if (with_gruu && !b.instance().empty())
+      put({";pub-gruu=\"sip:", user.name, "@", config_.domain, ";gr=", b.instance(), "\";temp-gruu=\"sip:_",
+           self_, ".", b.token(), "@", config_.domain, ";gr\""});
   }
-  return list;
+  return contacts_;
 }
 
 void Registrar::Impl::answer(sip::ServerTransaction& transaction, const sip::Message& request,
-                             const RegisterRequest& asked) {
+                             const RegisteredUser* user, std::string_view path, bool flows) {
   ++metrics_.accepted;
-  std::string contacts = contact_list(asked.user, asked.supports_gruu);
-  std::vector<sip::ExtraHeader> headers;
-  if (!contacts.empty()) headers.push_back({"Contact", contacts});
+  const Extensions supported = extensions_of(request);
+  std::array<sip::ExtraHeader, 3> headers;
+  std::size_t count = 0;
+  if (user) headers[count++] = {"Contact", contact_list(*user, supported.gruu)};
   // RFC 3327 5.3: what was recorded is shown to who asks for it.
-  std::string path;
-  for (std::string_view value : asked.path) path.append(path.empty() ? "" : ", ").append(value);
-  if (!path.empty() && asked.supports_path) headers.push_back({"Path", path});
+  if (!path.empty() && supported.path) headers[count++] = {"Path", path};
   // RFC 5626 6: the flow will be used.
-  bool outbound = asked.supports_outbound &&
-                  std::ranges::any_of(asked.contacts, [](const ContactChange& c) { return c.reg_id != 0; });
-  if (outbound) headers.push_back({"Require", "outbound"});
-  std::string tag = parts_.random.token(10);
-  parts_.transactions.answer(transaction, request, 200, "OK", tag, headers);
+  if (flows && supported.outbound) headers[count++] = {"Require", "outbound"};
+  const std::string tag = parts_.random.token(10);
+  parts_.transactions.answer(transaction, request, 200, "OK", tag, std::span(headers).first(count));
 }
 
 Registrar::Registrar(RegistrarConfig config, RegistrarParts parts)

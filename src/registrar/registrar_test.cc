@@ -2,6 +2,8 @@
 // and what it gets back, as text, and what stands in the overlay afterwards.
 #include "registrar/registrar.h"
 
+#include "registrar/refresh.h"
+
 #include <gtest/gtest.h>
 
 #include "base/sim_loop.h"
@@ -259,14 +261,14 @@ TEST_F(RegistrarTest, OldCSeqOfTheSameCallIsRefusedAsAWhole) {
       send_proved({.contact = "Contact: <sip:alice@10.0.0.9:5099>, <sip:alice@10.0.0.9:5060>;expires=0\r\n"});
   EXPECT_TRUE(starts(late, "SIP/2.0 400 ")) << late;
   ASSERT_EQ(registrar_->bindings().of("alice").size(), 1u);
-  EXPECT_EQ(registrar_->bindings().of("alice")[0].contact, "sip:alice@10.0.0.9:5060");
+  EXPECT_EQ(registrar_->bindings().of("alice")[0].contact(), "sip:alice@10.0.0.9:5060");
 }
 
 TEST_F(RegistrarTest, AnInstanceMovesInsteadOfMultiplying) {
   register_contact("sip:alice@10.0.0.9:5060", ";+sip.instance=\"<urn:uuid:0001>\"");
   register_contact("sip:alice@10.0.0.9:6060", ";+sip.instance=\"<urn:uuid:0001>\"");
   ASSERT_EQ(registrar_->bindings().of("alice").size(), 1u);
-  EXPECT_EQ(registrar_->bindings().of("alice")[0].contact, "sip:alice@10.0.0.9:6060");
+  EXPECT_EQ(registrar_->bindings().of("alice")[0].contact(), "sip:alice@10.0.0.9:6060");
   std::string answer = send_proved({.extra = "Supported: gruu\r\n"});
   EXPECT_TRUE(has(answer, "pub-gruu=\"sip:alice@p2psip.org;gr=urn:uuid:0001\"")) << answer;
   EXPECT_TRUE(has(answer, "temp-gruu=\"sip:_" + bundle_.peer_id().text() + ".")) << answer;
@@ -314,11 +316,110 @@ TEST_F(RegistrarTest, PathIsKeptAndShown) {
   EXPECT_TRUE(has(answer, "Path: <sip:edge2.example.com;lr>, <sip:edge1.example.com;lr>\r\n")) << answer;
   auto bindings = registrar_->bindings().of("alice");
   ASSERT_EQ(bindings.size(), 1u);
-  ASSERT_EQ(bindings[0].path.size(), 2u);
-  EXPECT_EQ(bindings[0].path[0], "<sip:edge2.example.com;lr>");
+  EXPECT_EQ(bindings[0].path(), "<sip:edge2.example.com;lr>, <sip:edge1.example.com;lr>");
   EXPECT_FALSE(bindings[0].by_flow);
   EXPECT_TRUE(starts(send_proved({.contact = "Contact: <sip:a@b>\r\n", .extra = "Path: nonsense\r\n"}),
                      "SIP/2.0 400 "));
+}
+
+// What one REGISTER says and the next one repeats is not read again; all else must be as if it were.
+TEST_F(RegistrarTest, ARegisterThatSaysTheSameAgainRenewsTheBinding) {
+  const auto refreshed = [&] { return metrics_.value("registrar_refreshes_total"); };
+  const Ask ask{.contact = "Contact: <sip:alice@10.0.0.9:5060>;expires=100\r\n"};
+  ASSERT_TRUE(starts(send_proved(ask), "SIP/2.0 200 "));
+  const auto& binding = registrar_->bindings().of("alice")[0];
+  const auto registered = binding.registered;
+  for (int i = 0; i < 5; ++i) {
+    loop_.run_for(70s);
+    const std::string answer = send_proved(ask);
+    ASSERT_TRUE(starts(answer, "SIP/2.0 200 ")) << answer;
+    EXPECT_TRUE(has(answer, "Contact: <sip:alice@10.0.0.9:5060>;expires=100\r\n")) << answer;
+    EXPECT_TRUE(has(answer, "Call-ID: c1\r\n"));
+  }
+  EXPECT_EQ(refreshed(), 5u);
+  EXPECT_EQ(registrar_->bindings().size(), 1u);
+  EXPECT_EQ(binding.registered, registered);
+  EXPECT_EQ(metrics_.value("registrar_requests_total{outcome=\"challenged\"}"), 6u) << "with digest, too";
+  loop_.run_for(101s);
+  EXPECT_EQ(registrar_->bindings().size(), 0u) << "it expires all the same";
+}
+
+TEST_F(RegistrarTest, WhatDiffersIsReadAnew) {
+  const auto refreshed = [&] { return metrics_.value("registrar_refreshes_total"); };
+  const Ask ask{.contact = "Contact: <sip:alice@10.0.0.9:5060>\r\n", .extra = "Expires: 100\r\n"};
+  send_proved(ask);
+  Ask other = ask;
+  other.extra = "Expires: 200\r\n";
+  EXPECT_TRUE(has(send_proved(other), ";expires=200"));
+  other = ask;
+  other.contact = "Contact: <sip:alice@10.0.0.9:5060>;q=0.5\r\n";
+  EXPECT_TRUE(has(send_proved(other), ";q=0.5"));
+  other = ask;
+  other.extra += "Path: <sip:edge.example.com;lr>\r\nSupported: path\r\n";
+  EXPECT_TRUE(has(send_proved(other), "Path: <sip:edge.example.com;lr>"));
+  other = ask;
+  other.via = "192.168.0.9:5060";  // a NAT shows
+  send_proved(other);
+  EXPECT_TRUE(registrar_->bindings().of("alice")[0].by_flow);
+  send_proved(ask);
+  EXPECT_FALSE(registrar_->bindings().of("alice")[0].by_flow);
+  EXPECT_EQ(refreshed(), 0u);
+  send_proved(ask);
+  EXPECT_EQ(refreshed(), 1u);
+  other = ask;
+  other.cseq = cseq_ - 1;
+  EXPECT_TRUE(starts(send_proved(other), "SIP/2.0 400 CSeq"));
+  EXPECT_TRUE(starts(send_proved(ask, "wrong"), "SIP/2.0 401 "));
+  other = ask;
+  other.extra += "Require: teleport\r\n";
+  EXPECT_TRUE(starts(send_proved(other), "SIP/2.0 420 "));
+  other = ask;
+  other.contact += "Contact: <sip:alice@10.0.0.9:5070>\r\n";
+  send_proved(other);
+  send_proved(other);
+  EXPECT_EQ(registrar_->bindings().size(), 2u);
+  EXPECT_EQ(refreshed(), 1u);
+  Phone elsewhere(world_, "10.0.0.8", 5060);
+  make({.domain = std::string(kDomain), .open = true});
+  send(ask, phone_);
+  send(ask, elsewhere);
+  EXPECT_EQ(registrar_->bindings().of("alice")[0].flow.remote.text(), "10.0.0.8:5060");
+  EXPECT_EQ(refreshed(), 1u);
+}
+
+TEST(UsualUser, IsReadWithoutAParser) {
+  EXPECT_EQ(usual_user("<sip:alice@p2psip.org>", "p2psip.org"), "alice");
+  EXPECT_EQ(usual_user("<sip:a.b+c@P2psip.ORG>", "p2psip.org"), "a.b+c");
+  for (std::string_view other :
+       {"", "<", "<sip:>", "<sip:@p2psip.org>", "<sip:alice@p2psip.org>;tag=1", "<sip:alice@p2psip.org;x>",
+        "<sip:alice@p2psip.org:5060>", "<sips:alice@p2psip.org>", "\"A\" <sip:alice@p2psip.org>",
+        "<sip:alice:pw@p2psip.org>", "<sip:%61lice@p2psip.org>", "<sip:a@b@p2psip.org>", "<sip:p2psip.org>",
+        "<sip:alice@ap2psip.org>", "<sip:alice@example.com>", "<sip:a>;b=<sip:c@p2psip.org>"})
+    EXPECT_EQ(usual_user(other, "p2psip.org"), "") << other;
+}
+
+// A flow token leads to its binding as long as that bears it.
+TEST_F(RegistrarTest, TokensLeadToTheirBindings) {
+  register_contact("sip:alice@10.0.0.9:5060", ";+sip.instance=\"<urn:uuid:1>\";reg-id=1");
+  const auto& table = registrar_->bindings();
+  const std::string first(table.of("alice")[0].token());
+  ASSERT_FALSE(first.empty());
+  EXPECT_EQ(table.by_token(first).user, "alice");
+  EXPECT_EQ(table.by_token(first).binding, &table.of("alice")[0]);
+  EXPECT_EQ(table.by_token(first + "x").binding, nullptr);
+  EXPECT_EQ(table.by_token("").binding, nullptr);
+  // The second flow of the same phone from the same address has the same token.
+  register_contact("sip:alice@10.0.0.9:5061", ";+sip.instance=\"<urn:uuid:1>\";reg-id=2");
+  ASSERT_EQ(table.size(), 2u);
+  EXPECT_EQ(table.of("alice")[1].token(), first);
+  register_contact("sip:alice@10.0.0.9:5061", ";+sip.instance=\"<urn:uuid:1>\";reg-id=2;expires=0");
+  EXPECT_EQ(table.by_token(first).user, "alice");
+  register_contact("sip:alice@10.0.0.9:5062", ";+sip.instance=\"<urn:uuid:2>\"");
+  const std::string second(table.of("alice")[1].token());
+  EXPECT_NE(second, first);
+  loop_.run_for(3601s);
+  EXPECT_EQ(table.by_token(first).binding, nullptr);
+  EXPECT_EQ(table.by_token(second).binding, nullptr);
 }
 
 TEST_F(RegistrarTest, NamesThatAreNotUsers) {

@@ -45,6 +45,7 @@ class SharedBindings final : public Bindings {
       : shelves_(shelves), worker_(worker), own_(own) {}
 
   std::span<const Binding> of(std::string_view user) const override;
+  Owned by_token(std::string_view token) const override { return own_.by_token(token); }
   std::size_t size() const override { return own_.size(); }
 
  private:

@@ -18,7 +18,7 @@ class SharedBindingsTest : public testing::Test {
  protected:
   static Binding binding(const base::Loop& loop, std::string contact, base::Duration life = 1h) {
     Binding b;
-    b.contact = std::move(contact);
+    b.set_texts(contact, {}, {});
     b.expires = loop.now() + life;
     return b;
   }
@@ -76,9 +76,9 @@ TEST_F(SharedBindingsTest, BindingsOfAnotherWorkerAreSeen) {
   add(user, one);
   add(user, binding(loop, "sip:two@192.0.2.2"));
   ASSERT_EQ(seen.of(user).size(), 2u);
-  EXPECT_EQ(seen.of(user)[1].contact, "sip:two@192.0.2.2");
+  EXPECT_EQ(seen.of(user)[1].contact(), "sip:two@192.0.2.2");
   ASSERT_TRUE(seen.find(user, 7));
-  EXPECT_EQ(seen.find(user, 7)->contact, "sip:one@192.0.2.1");
+  EXPECT_EQ(seen.find(user, 7)->contact(), "sip:one@192.0.2.1");
   ASSERT_TRUE(seen.registered_over(user, one.flow));
   EXPECT_FALSE(seen.find(user, 8));
   EXPECT_EQ(seen.size(), 0u);
@@ -92,13 +92,13 @@ TEST_F(SharedBindingsTest, WhatHasChangedOrExpiredIsSeenAtOnce) {
   EXPECT_EQ(seen.of(user).size(), 2u);
   {
     const auto lock = second.change();
-    second.user(user)->bindings[1].contact = "sip:moved@192.0.2.3";
+    second.user(user)->bindings[1].set_texts("sip:moved@192.0.2.3", {}, {});
   }
-  EXPECT_EQ(seen.of(user)[1].contact, "sip:moved@192.0.2.3");
+  EXPECT_EQ(seen.of(user)[1].contact(), "sip:moved@192.0.2.3");
   second.settle(*second.user(user));
   loop.run_for(11s);
   ASSERT_EQ(seen.of(user).size(), 1u);
-  EXPECT_EQ(seen.of(user)[0].contact, "sip:moved@192.0.2.3");
+  EXPECT_EQ(seen.of(user)[0].contact(), "sip:moved@192.0.2.3");
   {
     const auto lock = second.change();
     second.remove(*second.user(user), 0);
@@ -141,7 +141,7 @@ TEST_F(SharedBindingsTest, ReadersAndTheOwnerDoNotDisturbEachOther) {
   std::thread reader([&] {
     while (!stop) {
       for (const Binding& b : seen.of(user))
-        if (b.contact != b.token) ++torn;
+        if (b.contact() != b.instance()) ++torn;
       ++read;
     }
   });
@@ -151,8 +151,9 @@ TEST_F(SharedBindingsTest, ReadersAndTheOwnerDoNotDisturbEachOther) {
       auto& known = second.make_user(user);
       known.refresh_at = loop.now() + 1h;
       if (known.bindings.size() > 3) second.remove(known, 0);
-      Binding b = binding(loop, fmt::format("sip:a-contact-too-long-to-lie-inside-{}@192.0.2.1", i));
-      b.token = b.contact;
+      const auto text = fmt::format("sip:a-contact-too-long-to-lie-inside-{}@192.0.2.1", i);
+      Binding b = binding(loop, text);
+      b.set_texts(text, text, {});
       second.add(known, std::move(b));
     }
     second.settle(*second.user(user));

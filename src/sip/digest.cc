@@ -2,7 +2,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <fmt/format.h>
 
@@ -13,6 +12,7 @@
 
 #include "sip/headers.h"
 #include "sip/scan.h"
+#include "stun/integrity.h"
 
 namespace causeway::sip {
 namespace {
@@ -218,6 +218,7 @@ Parsed<DigestResponse> parse_digest_response(std::string_view value) {
 }
 
 std::string unquote_user(const DigestResponse& response) {
+  if (response.username.find('\\') == std::string_view::npos) return std::string(response.username);
   return unquote(fmt::format("\"{}\"", response.username));
 }
 
@@ -272,16 +273,14 @@ DigestVerifier::DigestVerifier(std::string realm, std::array<std::uint8_t, 32> k
     : realm_(std::move(realm)), key_(key) {}
 
 // 16 hex digits of time, 32 of the MAC over them and the realm.
-std::string DigestVerifier::nonce(base::UnixMs now) const {
+DigestVerifier::Nonce DigestVerifier::nonce(base::UnixMs now) const {
+  Nonce text;
   const auto time = static_cast<std::uint64_t>(now);
-  const std::string text = fmt::format("{:016x}", time);
-  const std::string input = text + ":" + realm_;
-  std::array<unsigned char, EVP_MAX_MD_SIZE> mac{};
-  HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()),
-       reinterpret_cast<const unsigned char*>(input.data()), input.size(), mac.data(), nullptr);
-  std::array<char, 32> hex;
-  put_hex({mac.data(), 16}, hex.data());
-  return text + std::string(hex.data(), hex.size());
+  for (std::size_t i = 0; i < 16; ++i) text[i] = kHexDigits[time >> (60 - 4 * i) & 15];
+  text[16] = ':';  // the MAC's begin takes its place
+  const auto mac = stun::hmac_sha256(key_, {text.data(), 17}, realm_);
+  put_hex(std::span(mac).first(16), text.data() + 16);
+  return text;
 }
 
 // A nonce from another registrar may be from our future, as far as clocks differ.
@@ -297,10 +296,11 @@ bool DigestVerifier::is_fresh(std::string_view text, base::UnixMs now) const {
 
 std::vector<std::string> DigestVerifier::challenges(base::UnixMs now, bool stale) const {
   std::vector<std::string> all;
-  const std::string text = nonce(now);
+  const Nonce text = nonce(now);
   for (DigestAlgorithm algorithm : offered_)
     all.push_back(fmt::format("Digest realm={}, nonce=\"{}\", algorithm={}, qop=\"auth\"{}", quote(realm_),
-                              text, digest_name(algorithm), stale ? ", stale=true" : ""));
+                              std::string_view(text.data(), text.size()), digest_name(algorithm),
+                              stale ? ", stale=true" : ""));
   return all;
 }
 
@@ -310,7 +310,7 @@ DigestVerifier::Verdict DigestVerifier::check(const DigestResponse& response, co
   const bool has_qop = !response.qop.empty();
   if (has_qop ? !same_text(response.qop, "auth") || response.cnonce.empty() || response.nc.empty() : !md5)
     return Verdict::malformed;
-  const std::string& ha1 = md5 ? secrets.ha1_md5 : secrets.ha1_sha256;
+  const std::string_view ha1 = md5 ? secrets.ha1_md5 : secrets.ha1_sha256;
   if (ha1.size() != (md5 ? 32u : 64u) || response.response.size() != ha1.size()) return Verdict::wrong;
   if (response.realm != realm_ && unquote(fmt::format("\"{}\"", response.realm)) != realm_)
     return Verdict::wrong;

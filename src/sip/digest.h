@@ -54,10 +54,10 @@ struct DigestChallenge {
 };
 Parsed<DigestChallenge> parse_digest_challenge(std::string_view value);
 
-// Secrets of one account.
+// Secrets of one account, which keeps them.
 struct DigestSecrets {
-  std::string ha1_md5;  // empty: this algorithm is not allowed
-  std::string ha1_sha256;
+  std::string_view ha1_md5;  // empty: this algorithm is not allowed
+  std::string_view ha1_sha256;
 };
 
 class DigestVerifier {
@@ -83,7 +83,8 @@ class DigestVerifier {
   const std::string& realm() const { return realm_; }
 
  private:
-  std::string nonce(base::UnixMs now) const;
+  using Nonce = std::array<char, 48>;
+  Nonce nonce(base::UnixMs now) const;
   bool is_fresh(std::string_view nonce, base::UnixMs now) const;
   std::string realm_;
   std::array<std::uint8_t, 32> key_;

@@ -28,8 +28,9 @@ std::string fill(std::string text, std::string_view a, std::string_view r) {
 
 TEST(Digest, Vectors7616) {
   const DigestVerifier verifier("http-auth@example.org", key(1));
-  const DigestSecrets secrets{make_ha1(kMd5, "Mufasa", "http-auth@example.org", "Circle of Life"),
-                              make_ha1(kSha256, "Mufasa", "http-auth@example.org", "Circle of Life")};
+  const auto ha1_md5 = make_ha1(kMd5, "Mufasa", "http-auth@example.org", "Circle of Life");
+  const auto ha1_sha256 = make_ha1(kSha256, "Mufasa", "http-auth@example.org", "Circle of Life");
+  const DigestSecrets secrets{ha1_md5, ha1_sha256};
   const std::string md5 = fill(k7616, "MD5", "8ca523f5e9506fed4657c9700eebdbec");
   const std::string sha =
       fill(k7616, "SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1");
@@ -96,8 +97,9 @@ class Exchange : public ::testing::Test {
     return response ? verifier.check(*response, secrets, "REGISTER", now) : Verdict::malformed;
   }
   DigestVerifier verifier{"p2psip.org", key(7)};
-  DigestSecrets secrets{make_ha1(kMd5, "alice", "p2psip.org", "secret"),
-                        make_ha1(kSha256, "alice", "p2psip.org", "secret")};
+  const std::string ha1_md5 = make_ha1(kMd5, "alice", "p2psip.org", "secret");
+  const std::string ha1_sha256 = make_ha1(kSha256, "alice", "p2psip.org", "secret");
+  DigestSecrets secrets{ha1_md5, ha1_sha256};
 };
 
 TEST_F(Exchange, Challenges) {
@@ -156,7 +158,7 @@ TEST_F(Exchange, NonceCannotBeMade) {
 
 TEST_F(Exchange, AlgorithmsAreNotMixed) {
   const std::string md5 = answer(kMd5), sha = answer(kSha256);
-  secrets.ha1_md5.clear();
+  secrets.ha1_md5 = {};
   EXPECT_EQ(check(md5), Verdict::wrong);
   EXPECT_EQ(check(sha), Verdict::ok);
   secrets = {make_ha1(kMd5, "alice", "p2psip.org", "secret"), ""};
@@ -258,7 +260,8 @@ TEST(Digest, QuotedUsers) {
   auto response = parse_digest_response(text);
   ASSERT_TRUE(response);
   EXPECT_EQ(unquote_user(*response), user);
-  const DigestSecrets secrets{"", make_ha1(kSha256, user, "r", "p")};
+  const auto ha1 = make_ha1(kSha256, user, "r", "p");
+  const DigestSecrets secrets{"", ha1};
   EXPECT_EQ(verifier.check(*response, secrets, "REGISTER", 5), Verdict::ok);
 }
 

@@ -31,9 +31,11 @@ class FlatIndex {
     place({static_cast<std::uint32_t>(hash), block});
   }
 
+  // One entry, if there are several of this hash and block.
   void erase(std::uint64_t hash, std::uint32_t block) {
-    std::size_t hole = home(static_cast<std::uint32_t>(hash));
-    while (slots_[hole].block != block) {
+    const auto low = static_cast<std::uint32_t>(hash);
+    std::size_t hole = home(low);
+    while (slots_[hole].block != block || slots_[hole].hash != low) {
       if (slots_[hole].block == kNone) return;
       hole = next(hole);
     }

@@ -50,6 +50,20 @@ TEST(FlatIndex, ErasingWhatIsNotThereChangesNothing) {
   EXPECT_EQ(index.size(), 1u);
 }
 
+TEST(FlatIndex, OneBlockMayStandUnderSeveralHashes) {
+  FlatIndex index;
+  for (std::uint64_t hash : {5, 6, 5, 7}) index.insert(hash, 1);
+  index.erase(6, 1);
+  EXPECT_EQ(index.find(5, is(1)), 1u);
+  EXPECT_EQ(index.find(6, is(1)), FlatIndex::kNone);
+  EXPECT_EQ(index.find(7, is(1)), 1u);
+  index.erase(5, 1);
+  EXPECT_EQ(index.find(5, is(1)), 1u);
+  index.erase(5, 1);
+  EXPECT_EQ(index.find(5, is(1)), FlatIndex::kNone);
+  EXPECT_EQ(index.size(), 1u);
+}
+
 TEST(Slab, ReusesTheLastBlockAndKeepsAddresses) {
   struct Block {
     std::uint32_t index, next_free;

@@ -24,7 +24,7 @@ class Slab {
   Slab() = default;
   ~Slab() {
     for (T* chunk : chunks_) std::destroy_n(chunk, kChunk);
-    for (void* memory : regions_) base::give_large(memory);
+    for (const Region& region : regions_) base::give_large(region.memory, region.size);
   }
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
@@ -58,7 +58,7 @@ class Slab {
     if (left_ < kChunkBytes) {
       left_ = chunks_.size() < kFew ? kChunkBytes : base::kHugePage;
       next_ = static_cast<char*>(base::take_large(left_));
-      regions_.push_back(next_);
+      regions_.push_back({next_, left_});
     }
     left_ -= kChunkBytes;
     return std::exchange(next_, next_ + kChunkBytes);
@@ -76,7 +76,11 @@ class Slab {
   }
 
   std::vector<T*> chunks_;
-  std::vector<void*> regions_;
+  struct Region {
+    void* memory;
+    std::size_t size;
+  };
+  std::vector<Region> regions_;
   char* next_ = nullptr;
   std::size_t left_ = 0;
   std::uint32_t free_ = kNone;

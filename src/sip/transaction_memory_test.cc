@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include "base/large_memory.h"
 #include "base/sim_loop.h"
 #include "net/sim_network.h"
 #include "sip/rewrite.h"
@@ -34,7 +35,7 @@ struct Deaf final : net::UdpHandler {
 
 std::size_t heap() {
   const auto info = mallinfo2();
-  return info.uordblks + info.hblkhd;
+  return info.uordblks + info.hblkhd + base::large_in_use();
 }
 
 TEST(TransactionMemory, ALingeringTransactionTakesLessThanAKilobyte) {
