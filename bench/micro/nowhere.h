@@ -32,9 +32,14 @@ class Nowhere final : public net::Network {
     return nullptr;
   }
   net::Ip source_ip_for(const net::Ip&) override { return kHere.ip; }
+  std::chrono::microseconds waited() const override { return waited_; }
+  void set_waited(std::chrono::microseconds waited) { waited_ = waited; }
 
   net::UdpHandler* handler = nullptr;
   base::Buffer sent;
+
+ private:
+  std::chrono::microseconds waited_{};
 };
 
 }  // namespace causeway::bench

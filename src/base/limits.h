@@ -34,11 +34,22 @@ inline constexpr std::size_t kMaxDatagram = 65536;
 // get their turn: 512 datagrams are about 10 ms of work.
 inline constexpr int kReadRounds = 8;
 
-// Kernel socket buffers asked for: two seconds of 2,000 calls a second.
-inline constexpr int kUdpSocketBuffer = 8 << 20;
+// Kernel socket buffers asked for. The kernel gives twice as much and counts 2.3 kB for a datagram of 700
+// bytes, 1.3 kB for one of 500: room for 14,000 INVITEs, which is what five times 23,000 calls a second send
+// in the 100 ms until they are refused (overload.h). Larger than that is no harm: a buffer full of new calls
+// is refused within 30 ms, one full of everything else is worked off within 200 ms, well below the T1 (500
+// ms) after which a sender sends again.
+inline constexpr int kUdpSocketBuffer = 16 << 20;
 
 // Datagrams queued within one turn before they are handed to the kernel without waiting for its end.
 inline constexpr std::size_t kUdpFlush = 4 * kBatch;
+
+// Datagrams of one size for one address that are handed over as one piece (UDP_SEGMENT): as many as old
+// kernels take, no more bytes than one datagram may have, and each no longer than the packets of every path
+// (IPv6: 1,280 bytes with the headers).
+inline constexpr std::size_t kMaxSegments = 64;
+inline constexpr std::size_t kMaxSegmented = 65000;
+inline constexpr std::size_t kMaxSegment = 1200;
 
 // Datagrams that wait for room in the kernel's buffer. What SIP has not sent within a few hundred
 // milliseconds it will retransmit anyway.
@@ -131,8 +142,30 @@ inline constexpr base::Duration kStreamIdle = 300s;
 // A message that has begun on a stream must be complete within this.
 inline constexpr base::Duration kStreamMessage = 20s;
 
-// Server transactions at one time; more requests get 503. 2,000 calls a second leave 130,000 lingering, and
-// 500,000 of these blocks with their responses are 350 MB.
+// Overload (overload.h) begins when everything that was read for this long had waited too long: shorter, and
+// a machine that stood still for a moment would count as overloaded; longer, and the kernel's buffer
+// overflows first (kUdpSocketBuffer). It ends when nothing was late for the second time.
+inline constexpr base::Duration kOverloadWindow = 50ms;
+inline constexpr base::Duration kOverloadCalm = 1s;
+// The longest overload.target, and the multiple of it at which new registrations and members' requests are
+// refused: together below T1, after which senders send again.
+inline constexpr base::Duration kMaxOverloadTarget = 80ms;
+inline constexpr int kLaterStage = 5;
+static_assert(kLaterStage * kMaxOverloadTarget < kT1);
+// Refusals answered in one window: 200,000 a second take about a third of a core. The rest gets no answer.
+inline constexpr std::uint64_t kRefusalsPerWindow = 10'000;
+// The share of what is taken is told as that of so many windows: a second.
+inline constexpr int kOverloadShareWindows = 20;
+// Strangers can provoke it: it is logged no more often than this.
+inline constexpr base::Duration kOverloadLogPause = 60s;
+// Bytes by which refusals grow, so that most are of one length.
+inline constexpr std::size_t kRefusalStep = 64;
+// Retry-After, drawn at random so that those who were refused together do not come back together: no sooner
+// than overload takes to end, no later than a caller is willing to wait.
+inline constexpr int kRetryAfterLeast = 2, kRetryAfterMost = 10;
+
+// Server transactions at one time (overload.max_transactions); more requests get 503. 2,000 calls a second
+// leave 130,000 lingering, and 500,000 of these blocks with their responses are 350 MB.
 inline constexpr std::size_t kMaxServerTransactions = 500'000;
 
 // Answers of this peer itself, over UDP, to a source that has proved nothing (source_limit.h): so many seconds'

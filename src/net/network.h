@@ -16,6 +16,7 @@
 // One thread: everything here belongs to one Loop.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>
@@ -53,6 +54,9 @@ class UdpSocket {
   virtual const Address& local() const = 0;  // with the port the kernel chose
   // Queues. Never blocks; a full kernel buffer drops the datagram and counts it.
   virtual void send(const Address& to, base::Buffer bytes) = 0;
+  // The same for one whose place among the others does not matter: it leaves after them, together with those
+  // of its size for the same address, which costs a sixth.
+  virtual void send_unordered(const Address& to, base::Buffer bytes) { send(to, std::move(bytes)); }
 };
 
 // Why a stream ended. `text` is for logs and for the operator.
@@ -114,6 +118,10 @@ class Network {
                                           StreamHandler& handler) = 0;
   // The local address that packets to `remote` would leave from (routing table; no packet is sent).
   virtual Ip source_ip_for(const Ip& remote) = 0;
+  // For how long what is being delivered right now has waited to be read: by the kernel's stamp on the first
+  // datagram of the batch, or the longest that the bytes of a stream can have waited. Overload shows here
+  // first.
+  virtual std::chrono::microseconds waited() const = 0;
 };
 
 }  // namespace causeway::net

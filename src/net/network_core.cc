@@ -5,6 +5,15 @@
 
 namespace causeway::net {
 
+namespace {
+
+// Between two turns that follow each other at once: the loop's pace (base/asio_loop.h), and rounding.
+constexpr base::Duration kNoPause{4};
+
+base::Instant clock_now() { return std::chrono::floor<base::Duration>(std::chrono::steady_clock::now()); }
+
+}  // namespace
+
 NetworkMetrics::NetworkMetrics(base::Metrics& m)
     : udp_received(m.counter("net_udp_received_total", "datagrams received")),
       udp_sent(m.counter("net_udp_sent_total", "datagrams handed to the kernel")),
@@ -60,6 +69,13 @@ void NetworkCore::end_of_turn() {
     next->flush();
   }
   to_flush_.clear();
+  last_turn_began_ = loop.now();
+  last_turn_ended_ = clock_now();
+}
+
+std::chrono::microseconds NetworkCore::waited_in_stream() const {
+  const bool busy = loop.now() - last_turn_ended_ <= kNoPause;
+  return clock_now() - (busy ? last_turn_began_ : loop.now());
 }
 
 Flushable::~Flushable() {

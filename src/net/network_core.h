@@ -72,11 +72,19 @@ class NetworkCore {
   std::unique_ptr<UdpBatch> udp_batch;  // the slots that datagrams are received into
   std::vector<char> read_buffer;        // a chunk of a stream, until its handler returns
   std::vector<char> write_buffer;       // small messages gathered into one TLS record
+  std::chrono::microseconds waited{};   // Network::waited
+
+  // The longest that bytes can have waited which are found now in a stream that was read to its end before.
+  // They came after the last look at all descriptors, at the begin of a turn: of the one before this, or of
+  // this one if the loop has been idle between the two. (What one turn leaves behind in a stream has waited
+  // for longer; its sender is held up by flow control.)
+  std::chrono::microseconds waited_in_stream() const;
 
  private:
   friend class Flushable;
   void end_of_turn();
   std::vector<Flushable*> to_flush_;
+  base::Instant last_turn_began_{}, last_turn_ended_{};
 };
 
 }  // namespace causeway::net

@@ -35,6 +35,8 @@ class RealNetwork final : public Network {
     return RealStream::connect(core_, remote, tls, handler);
   }
 
+  std::chrono::microseconds waited() const override { return core_.waited; }
+
   Ip source_ip_for(const Ip& remote) override {
     const Ip unknown = remote.is_v4() ? Ip() : Ip::v6({});
     const Descriptor fd = open_socket(remote, SOCK_DGRAM);

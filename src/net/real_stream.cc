@@ -219,6 +219,7 @@ IoResult RealStream::read_some() {
 
 bool RealStream::deliver(std::size_t size) {
   if (all_) all_->splice(all_->end(), *all_, in_all_);
+  core_.waited = core_.waited_in_stream();
   return call_handler([&] { handler_->on_bytes(std::span<const char>(core_.read_buffer).first(size)); });
 }
 

@@ -1,6 +1,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "base/limits.h"
 #include "net/loopback_for_test.h"
 
@@ -30,6 +32,27 @@ TEST_F(Tcp, BothWays) {
   server->send(bytes("c"));
   run_until([&] { return caller.text == "abc"; });
   EXPECT_EQ(caller.chunks, 1);  // one write for the turn
+}
+
+// What came while a turn was busy has waited for it; what came to an idle loop has not waited while it was
+// idle.
+TEST_F(Tcp, TellsHowLongBytesMayHaveWaited) {
+  listen();
+  auto raw = raw_client();
+  std::vector<std::chrono::microseconds> waited;
+  served.when_bytes = [&] {
+    waited.push_back(network->waited());
+    if (waited.size() > 1) return;
+    write(raw, "while the turn is busy");
+    std::this_thread::sleep_for(40ms);
+  };
+  write(raw, "first");
+  run_until([&] { return waited.size() == 2; });
+  EXPECT_GE(waited[1], 39ms);  // clocks of whole milliseconds
+  run(400ms);
+  write(raw, "later");
+  run_until([&] { return waited.size() == 3; });
+  EXPECT_LT(waited[2], 300ms);
 }
 
 TEST_F(Tcp, OverIpv6) {

@@ -43,6 +43,8 @@ class HostNetwork final : public Network {
     return remote.is_v4() ? Ip() : Ip::v6({});
   }
 
+  std::chrono::microseconds waited() const override { return host_.waited; }
+
  private:
   SimNetwork::World& world_;
   sim::Host& host_;
@@ -71,6 +73,9 @@ void SimNetwork::cut(const Ip& a, const Ip& b) { world_->cuts.insert(std::minmax
 void SimNetwork::heal(const Ip& a, const Ip& b) { world_->cuts.erase(std::minmax(a, b)); }
 void SimNetwork::kill(const Ip& ip) { world_->host(ip).dead = true; }
 void SimNetwork::revive(const Ip& ip) { world_->host(ip).dead = false; }
+void SimNetwork::set_waited(const Ip& ip, std::chrono::microseconds waited) {
+  world_->host(ip).waited = waited;
+}
 void SimNetwork::on_packet(std::function<void(const SimPacket&)> tap) { world_->tap = std::move(tap); }
 const SimNetwork::Totals& SimNetwork::totals() const { return world_->totals; }
 

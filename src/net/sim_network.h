@@ -70,6 +70,9 @@ class SimNetwork {
   void kill(const Ip& ip);
   void revive(const Ip& ip);
 
+  // What Network::waited says on this host.
+  void set_waited(const Ip& ip, std::chrono::microseconds waited);
+
   void on_packet(std::function<void(const SimPacket&)> tap);
 
   struct Totals {

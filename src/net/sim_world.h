@@ -14,6 +14,7 @@ struct Host {
   Ip ip;
   SimHost identity;
   bool dead = false;
+  std::chrono::microseconds waited{};
   std::uint16_t last_port = 49151;  // ephemeral ports follow (RFC 6335 6)
 };
 

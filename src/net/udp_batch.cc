@@ -1,8 +1,10 @@
 #include "net/udp_batch.h"
 
+#include <netinet/udp.h>
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <new>
 
@@ -21,8 +23,6 @@ UdpBatch::UdpBatch() {
     in.msg_iovlen = 1;
     msghdr& out = send_headers_[i].msg_hdr;
     out.msg_name = &send_addresses_[i];
-    out.msg_iov = &send_pieces_[i];
-    out.msg_iovlen = 1;
   }
 }
 
@@ -30,25 +30,93 @@ UdpBatch::~UdpBatch() { ::munmap(memory_, limits::kBatch * kStride); }
 
 int UdpBatch::receive(int fd) {
   for (mmsghdr& header : receive_headers_) header.msg_hdr.msg_namelen = sizeof(SocketAddress);
+  receive_headers_[0].msg_hdr.msg_control = stamp_.bytes.data();
+  receive_headers_[0].msg_hdr.msg_controllen = stamp_.bytes.size();
   const int count = ::recvmmsg(fd, receive_headers_.data(), limits::kBatch, MSG_DONTWAIT, nullptr);
   for (int i = 0; i < count; ++i) {
     datagrams_[i].from = Address::from_sockaddr(addresses_[i].any);
     datagrams_[i].bytes = {slot(static_cast<std::size_t>(i)), receive_headers_[i].msg_len};
   }
+  if (count > 0) waited_ = first_waited();
   return count;
 }
 
-int UdpBatch::send(int fd, std::span<const Outgoing> queue) {
-  const std::size_t count = std::min(queue.size(), limits::kBatch);
-  for (std::size_t i = 0; i < count; ++i) {
-    const base::Buffer& bytes = queue[i].bytes;
-    send_pieces_[i] = {const_cast<char*>(bytes.data()), bytes.size()};
-    sockaddr_storage storage;
-    const std::uint32_t length = queue[i].to.to_sockaddr(storage);
-    std::memcpy(&send_addresses_[i], &storage, length);
-    send_headers_[i].msg_hdr.msg_namelen = length;
+// The kernel stamps with the wall clock: what is negative was stamped before somebody set it back.
+std::chrono::microseconds UdpBatch::first_waited() {
+  msghdr& first = receive_headers_[0].msg_hdr;
+  for (cmsghdr* c = CMSG_FIRSTHDR(&first); c; c = CMSG_NXTHDR(&first, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
+    timespec came, now;
+    std::memcpy(&came, CMSG_DATA(c), sizeof came);
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    const auto waited =
+        std::chrono::seconds(now.tv_sec - came.tv_sec) + std::chrono::nanoseconds(now.tv_nsec - came.tv_nsec);
+    return std::max(std::chrono::floor<std::chrono::microseconds>(waited), std::chrono::microseconds{0});
   }
-  return ::sendmmsg(fd, send_headers_.data(), static_cast<unsigned>(count), MSG_DONTWAIT | MSG_NOSIGNAL);
+  return {};
+}
+
+namespace {
+
+// How many from the front may leave as one piece.
+std::size_t run_length(std::span<const UdpBatch::Outgoing> queue, std::size_t longest) {
+  const std::size_t size = queue[0].bytes.size();
+  if (size == 0 || size > limits::kMaxSegment) return 1;
+  longest = std::min({longest, queue.size(), limits::kMaxSegmented / size});
+  std::size_t length = 1;
+  while (length < longest && queue[length].bytes.size() == size && queue[length].to == queue[0].to) ++length;
+  return length;
+}
+
+}  // namespace
+
+int UdpBatch::send(int fd, std::span<const Outgoing> queue) {
+  const int count = send_runs(fd, queue, longest_run_);
+  const bool refused = count < 0 && runs_[0] > 1 && (errno == EIO || errno == EINVAL);
+  if (!refused) return count;
+  // EIO: the way out cannot compute checksums, and never will. EINVAL: longer than this path's packets.
+  if (errno == EIO) longest_run_ = 1;
+  return send_runs(fd, queue.first(runs_[0]), 1);
+}
+
+int UdpBatch::send_runs(int fd, std::span<const Outgoing> queue, std::size_t longest_run) {
+  queue = queue.first(std::min(queue.size(), limits::kUdpFlush));
+  std::size_t headers = 0;
+  for (std::size_t taken = 0; taken < queue.size() && headers < limits::kBatch; ++headers) {
+    const std::size_t length = run_length(queue.subspan(taken), longest_run);
+    describe(headers, taken, queue.subspan(taken, length));
+    taken += length;
+  }
+  const int sent =
+      ::sendmmsg(fd, send_headers_.data(), static_cast<unsigned>(headers), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0) return sent;
+  int datagrams = 0;
+  for (int i = 0; i < sent; ++i) datagrams += runs_[static_cast<std::size_t>(i)];
+  return datagrams;
+}
+
+void UdpBatch::describe(std::size_t header, std::size_t first_piece, std::span<const Outgoing> run) {
+  for (std::size_t i = 0; i < run.size(); ++i)
+    send_pieces_[first_piece + i] = {const_cast<char*>(run[i].bytes.data()), run[i].bytes.size()};
+  runs_[header] = static_cast<std::uint16_t>(run.size());
+  sockaddr_storage storage;
+  const std::uint32_t length = run[0].to.to_sockaddr(storage);
+  std::memcpy(&send_addresses_[header], &storage, length);
+  msghdr& out = send_headers_[header].msg_hdr;
+  out.msg_namelen = length;
+  out.msg_iov = &send_pieces_[first_piece];
+  out.msg_iovlen = run.size();
+  out.msg_control = nullptr;
+  out.msg_controllen = 0;
+  if (run.size() == 1) return;
+  out.msg_control = segment_sizes_[header].bytes.data();
+  out.msg_controllen = segment_sizes_[header].bytes.size();
+  cmsghdr* segment = CMSG_FIRSTHDR(&out);
+  segment->cmsg_level = SOL_UDP;
+  segment->cmsg_type = UDP_SEGMENT;
+  segment->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
+  const auto size = static_cast<std::uint16_t>(run[0].bytes.size());
+  std::memcpy(CMSG_DATA(segment), &size, sizeof size);
 }
 
 }  // namespace causeway::net

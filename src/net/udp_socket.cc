@@ -5,9 +5,11 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/log.h"
 
@@ -50,6 +52,7 @@ base::Result<std::unique_ptr<UdpSocket>> RealUdpSocket::open(NetworkCore& core, 
     set_option(fd.get(), IPPROTO_IP, IP_RECVERR, 1);
   else
     set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVERR, 1);
+  set_option(fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, 1);
   return std::unique_ptr<UdpSocket>(new RealUdpSocket(core, std::move(fd), handler));
 }
 
@@ -65,7 +68,7 @@ RealUdpSocket::RealUdpSocket(NetworkCore& core, Descriptor fd, UdpHandler& handl
 
 RealUdpSocket::~RealUdpSocket() {
   if (gone_) *gone_ = true;
-  flush_queue();
+  flush_queues();
   note_kernel_drops();
 }
 
@@ -86,6 +89,7 @@ void RealUdpSocket::on_readable() {
       continue;
     }
     core_.metrics.udp_received.add(static_cast<std::uint64_t>(count));
+    core_.waited = core_.udp_batch->waited();
     bool gone = false;
     gone_ = &gone;
     handler_.on_datagrams(core_.udp_batch->received(count));
@@ -97,28 +101,35 @@ void RealUdpSocket::on_readable() {
   wait_readable();
 }
 
-void RealUdpSocket::send(const Address& to, base::Buffer bytes) {
-  if (queue_.size() >= limits::kMaxUdpQueued) {
+void RealUdpSocket::queue(std::vector<UdpBatch::Outgoing>& queue, const Address& to, base::Buffer bytes) {
+  if (queue.size() >= limits::kMaxUdpQueued) {
     ++core_.metrics.udp_dropped_queue_full;
     return;
   }
-  queue_.push_back({to, std::move(bytes)});
+  queue.push_back({to, std::move(bytes)});
   if (waits_for_room_) return;
-  if (queue_.size() >= limits::kUdpFlush)
-    flush_queue();
+  if (queue.size() >= limits::kUdpFlush)
+    flush_queues();
   else
     flush_at_end_of_turn();
 }
 
 void RealUdpSocket::flush() {
-  if (!waits_for_room_) flush_queue();
+  if (!waits_for_room_) flush_queues();
 }
 
-void RealUdpSocket::flush_queue() {
+void RealUdpSocket::flush_queues() {
+  flush_queue(queue_);
+  if (waits_for_room_ || unordered_.empty()) return;
+  std::ranges::sort(unordered_, {}, [](const auto& one) { return std::pair(one.to, one.bytes.size()); });
+  flush_queue(unordered_);
+}
+
+void RealUdpSocket::flush_queue(std::vector<UdpBatch::Outgoing>& queue) {
   std::size_t sent = 0;
   bool retried = false;
-  while (sent < queue_.size()) {
-    const int count = core_.udp_batch->send(fd_.get(), std::span(queue_).subspan(sent));
+  while (sent < queue.size()) {
+    const int count = core_.udp_batch->send(fd_.get(), std::span(queue).subspan(sent));
     ++core_.metrics.udp_send_calls;
     if (count > 0) {
       sent += static_cast<std::size_t>(count);
@@ -138,14 +149,14 @@ void RealUdpSocket::flush_queue() {
       continue;
     }
     retried = false;
-    drop_refused(queue_[sent].to, error);
+    drop_refused(queue[sent].to, error);
     ++sent;
   }
-  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(sent));
+  queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(sent));
   if (waits_for_room_)
     watch_->wait(base::Ready::write, [this] {
       waits_for_room_ = false;
-      flush_queue();
+      flush_queues();
     });
 }
 

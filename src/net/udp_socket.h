@@ -1,4 +1,4 @@
-// A UDP socket of the kernel: batches in and out, ICMP errors told apart from failures.
+// A UDP socket of the kernel: batches in and out, how long they waited, ICMP errors told apart from failures.
 #pragma once
 
 #include <memory>
@@ -18,13 +18,18 @@ class RealUdpSocket final : public UdpSocket, private Flushable {
   ~RealUdpSocket() override;
 
   const Address& local() const override { return local_; }
-  void send(const Address& to, base::Buffer bytes) override;
+  void send(const Address& to, base::Buffer bytes) override { queue(queue_, to, std::move(bytes)); }
+  void send_unordered(const Address& to, base::Buffer bytes) override {
+    queue(unordered_, to, std::move(bytes));
+  }
 
  private:
   RealUdpSocket(NetworkCore& core, Descriptor fd, UdpHandler& handler);
   void on_readable();
+  void queue(std::vector<UdpBatch::Outgoing>& queue, const Address& to, base::Buffer bytes);
   void flush() override;
-  void flush_queue();
+  void flush_queues();
+  void flush_queue(std::vector<UdpBatch::Outgoing>& queue);
   void drop_refused(const Address& to, int error);
   void note_unreachable(const Address& to);
   void read_error_queue();
@@ -36,7 +41,7 @@ class RealUdpSocket final : public UdpSocket, private Flushable {
   Descriptor fd_;
   Address local_;
   std::unique_ptr<base::Loop::Watch> watch_;
-  std::vector<UdpBatch::Outgoing> queue_;
+  std::vector<UdpBatch::Outgoing> queue_, unordered_;
   bool waits_for_room_ = false;
   std::uint32_t kernel_drops_ = 0;
   std::vector<Address> unreachable_;  // to be told outside of the handler's own calls
