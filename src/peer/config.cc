@@ -96,6 +96,15 @@ base::SettingsTable settings(Config& c) {
       "is could be a lie), ten times as many after a proof; 0: any number",
       c.sip_stranger_answers, 0, 100'000));
 
+  rows.push_back(base::duration_setting(
+      "overload.target",
+      "new calls are refused (503) while requests wait longer than this to be read; 0s: never",
+      c.overload_target, 0ms, sip::limits::kMaxOverloadTarget));
+  rows.push_back(base::number_setting("overload.max_transactions",
+                                      "server transactions at one time, each below 1 kB; more requests get "
+                                      "503. A call takes 2 of them for 32 seconds",
+                                      c.overload_transactions, 1000, 10'000'000));
+
   rows.push_back(address_setting(
       "overlay.listen", "the overlay (UDP) and the links between peers (TLS over TCP), on one port number",
       c.overlay_listen));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/settings.h"
 
 namespace causeway::peer {
@@ -29,6 +30,9 @@ struct Config {
   std::string overlay_advertise;  // address:port for other peers if it is not the one listened on
   std::vector<std::string> overlay_bootstrap;  // beside those in the bundle
   base::Duration overlay_join_jitter = std::chrono::seconds(1);
+
+  base::Duration overload_target = std::chrono::milliseconds(20);  // zero: overload is not looked for
+  std::int64_t overload_transactions = sip::limits::kMaxServerTransactions;
 
   std::int64_t register_min = 60, register_default = 3600, register_max = 86400;  // seconds
   std::int64_t register_contacts = 8;

@@ -65,7 +65,7 @@ class Peer::Impl {
   void announce();
   void on_every_worker(const std::function<void(Worker&)>& task);
   std::string report(std::vector<WorkerFigures> workers) const;
-  std::vector<std::string> warnings() const;
+  std::vector<std::string> warnings(const std::vector<WorkerFigures>& workers) const;
   bool has_role(identity::Role role) const { return plan_.roles.contains(role); }
   overlay::Overlay& overlay() { return share_ ? static_cast<overlay::Overlay&>(*share_) : *engine_; }
 
@@ -162,7 +162,7 @@ void Peer::Impl::set_accounts(identity::Accounts accounts) {
   on_every_worker([shared](Worker& worker) { worker.registrar()->set_accounts(shared); });
 }
 
-std::vector<std::string> Peer::Impl::warnings() const {
+std::vector<std::string> Peer::Impl::warnings(const std::vector<WorkerFigures>& workers) const {
   std::vector<std::string> all;
   const identity::Bundle& bundle = plan_.bundle;
   auto in_date =
@@ -170,6 +170,8 @@ std::vector<std::string> Peer::Impl::warnings() const {
   if (!in_date) all.push_back("credential: " + in_date.error().message);
   if (engine_->alone() && !(bundle.bootstrap.empty() && plan_.config.overlay_bootstrap.empty()))
     all.push_back("no other peer answers; see the log for those that were asked");
+  for (const WorkerFigures& worker : workers)
+    if (worker.overload.on) all.push_back(overload_warning(worker));
   if (has_role(identity::Role::registrar) && !plan_.config.open_registration && accounts_ == 0)
     all.push_back("no phone can register: there are no accounts (causeway authority add-user)");
   return all;
@@ -177,6 +179,7 @@ std::vector<std::string> Peer::Impl::warnings() const {
 
 std::string Peer::Impl::report(std::vector<WorkerFigures> workers) const {
   std::ranges::sort(workers, {}, &WorkerFigures::worker);
+  auto all_warnings = warnings(workers);
   return report_status({.bundle = plan_.bundle,
                         .roles = plan_.roles,
                         .uptime = ground_.loop.now() - started_,
@@ -186,7 +189,7 @@ std::string Peer::Impl::report(std::vector<WorkerFigures> workers) const {
                         .overlay = *engine_,
                         .accounts = accounts_,
                         .workers = std::move(workers),
-                        .warnings = warnings()});
+                        .warnings = std::move(all_warnings)});
 }
 
 void Peer::Impl::status(std::function<void(std::string)> done) const {

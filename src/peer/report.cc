@@ -75,12 +75,23 @@ json worker_json(const WorkerFigures& w) {
           {"server_transactions", w.server_transactions},
           {"client_transactions", w.client_transactions},
           {"calls_in_setup", w.calls_in_setup},
-          {"bindings", w.bindings}};
+          {"bindings", w.bindings},
+          {"overload",
+           {{"on", w.overload.on},
+            {"waited_ms", static_cast<double>(w.overload.waited.count()) / 1000},
+            {"admitted_percent", w.overload.admitted_percent}}}};
 }
 
 }  // namespace
 
 std::string report_error(std::string_view sentence) { return json{{"error", sentence}}.dump(); }
+
+std::string overload_warning(const WorkerFigures& worker) {
+  return fmt::format(
+      "worker {} has been in overload for {} s: requests wait {} ms to be read, {} % of new calls are taken",
+      worker.worker, worker.overload.since / std::chrono::seconds(1),
+      worker.overload.waited / std::chrono::milliseconds(1), worker.overload.admitted_percent);
+}
 
 std::string report_lookup(std::string_view uri, const std::vector<overlay::Engine::Found>& found,
                           base::UnixMs now) {

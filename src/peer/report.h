@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "identity/bundle.h"
 #include "overlay/overlay.h"
+#include "sip/overload.h"
 
 namespace causeway::peer {
 
@@ -18,6 +19,7 @@ struct WorkerFigures {
   double cpu_seconds = 0;  // of its thread, since it began
   std::size_t connections = 0, server_transactions = 0, client_transactions = 0, calls_in_setup = 0,
               bindings = 0;
+  sip::OverloadState overload;
   std::deque<base::Metrics::Row> counters;
 };
 
@@ -34,6 +36,8 @@ struct StatusParts {
   std::vector<std::string> warnings;
 };
 std::string report_status(const StatusParts& parts);
+// Of a worker that is in overload.
+std::string overload_warning(const WorkerFigures& worker);
 std::string report_lookup(std::string_view uri, const std::vector<overlay::Engine::Found>& found,
                           base::UnixMs now);
 std::string report_error(std::string_view sentence);

@@ -69,6 +69,8 @@ base::Status Worker::open() {
   }
   transactions_ = std::make_unique<sip::TransactionLayer>(ground_.loop, *transport_, ground_.random,
                                                           ground_.metrics, number_);
+  transactions_->set_overload(
+      {plan_.config.overload_target, static_cast<std::size_t>(plan_.config.overload_transactions)});
   return transport_->open(*config);
 }
 
@@ -157,6 +159,7 @@ WorkerFigures Worker::figures() const {
           .client_transactions = transactions_->client_count(),
           .calls_in_setup = proxy_->calls_in_setup(),
           .bindings = registrar_ ? registrar_->bindings().size() : 0,
+          .overload = transactions_->overload(),
           .counters = ground_.metrics.rows()};
 }
 

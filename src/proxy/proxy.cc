@@ -216,6 +216,13 @@ void Proxy::on_gone(sip::ServerTransaction& transaction) { impl_->contexts().on_
 
 PublicRegistrations& Proxy::public_registrations() { return impl_->core().publics; }
 
+bool Proxy::is_registered(const Message& request) const {
+  const Core& core = impl_->core();
+  if (core.parts.registrar && core.parts.registrar->is_registered(request)) return true;
+  const auto to = sip::parse_name_addr(request.value(HeaderName::to));
+  return to && !core.publics.owner(to->uri, core.parts.loop.now()).empty();
+}
+
 std::size_t Proxy::calls_in_setup() const { return impl_->contexts().in_setup(); }
 
 }  // namespace causeway::proxy

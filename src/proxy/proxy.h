@@ -72,6 +72,7 @@ class Proxy final : public sip::ServerUser {
   void on_cancel(sip::ServerTransaction& invite, const sip::Message& cancel) override;
   void on_stray_response(const sip::Message& response, const sip::Flow& flow) override;
   void on_gone(sip::ServerTransaction& transaction) override;
+  bool is_registered(const sip::Message& request) const override;  // here, or elsewhere through this peer
 
   std::size_t calls_in_setup() const;  // response contexts
 

@@ -25,6 +25,13 @@ void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace causeway::proxy::testing {
 
+bool Gauge::on_arrival(std::string_view bytes, const sip::Flow& flow) {
+  const auto before = allocated;
+  const bool done = below_.on_arrival(bytes, flow);
+  allocations += allocated - before;
+  return done;
+}
+
 void Gauge::on_message(const sip::Message& message, const sip::Via& via, const sip::Flow& flow) {
   const auto before = allocated;
   below_.on_message(message, via, flow);

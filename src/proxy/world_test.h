@@ -48,6 +48,7 @@ class World;
 class Gauge final : public sip::TransportHandler {
  public:
   explicit Gauge(sip::TransactionLayer& below) : below_(below) {}
+  bool on_arrival(std::string_view bytes, const sip::Flow& flow) override;
   void on_message(const sip::Message& message, const sip::Via& via, const sip::Flow& flow) override;
   void on_flow_closed(const sip::Flow& flow, std::string_view why) override {
     below_.on_flow_closed(flow, why);

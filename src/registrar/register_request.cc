@@ -120,8 +120,7 @@ Extensions extensions_of(const sip::Message& request) {
   return result;
 }
 
-std::expected<RegisterRequest, Refusal> read_register(const sip::Message& request, std::string_view domain,
-                                                      const ExpiryLimits& limits) {
+std::expected<std::string, Refusal> read_user(const sip::Message& request, std::string_view domain) {
   auto to = sip::parse_name_addr(request.value(HeaderName::to));
   if (!to || !to->uri.is_sip) return refuse(400, "Bad To");
   if (!sip::same_text(to->uri.host, domain) || !to->uri.has_user)
@@ -132,10 +131,17 @@ std::expected<RegisterRequest, Refusal> read_register(const sip::Message& reques
   // draft 4.1: the user field must be set. Names that begin with '_' are peers.
   if (user.empty() || user.size() > limits::kMaxUser || user.starts_with('_'))
     return refuse(404, "Not A User Name");
+  return user;
+}
+
+std::expected<RegisterRequest, Refusal> read_register(const sip::Message& request, std::string_view domain,
+                                                      const ExpiryLimits& limits) {
+  auto user = read_user(request, domain);
+  if (!user) return std::unexpected(user.error());
   auto cseq = request.cseq();
   if (!cseq) return refuse(400, "Bad CSeq");
 
-  RegisterRequest result{.user = std::move(user), .call_id = request.call_id(), .cseq = cseq->number};
+  RegisterRequest result{.user = std::move(*user), .call_id = request.call_id(), .cseq = cseq->number};
   if (auto refusal = read_contacts(request, limits, result)) return std::unexpected(*refusal);
   if (auto refusal = read_path(request, result)) return std::unexpected(*refusal);
   return result;

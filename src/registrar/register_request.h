@@ -53,5 +53,7 @@ struct ExpiryLimits {
 // 423 for an expiry below the least (RFC 3261 10.2.8: for 0 < asked < least); 400 for what is malformed.
 std::expected<RegisterRequest, Refusal> read_register(const sip::Message& request, std::string_view domain,
                                                       const ExpiryLimits& expiry);
+// Of that, the user alone.
+std::expected<std::string, Refusal> read_user(const sip::Message& request, std::string_view domain);
 
 }  // namespace causeway::registrar

@@ -364,6 +364,10 @@ const Bindings& Registrar::bindings() const {
   if (impl_->shared_) return *impl_->shared_;
   return impl_->table_;
 }
+bool Registrar::is_registered(const sip::Message& request) const {
+  const auto user = read_user(request, impl_->config_.domain);
+  return user && !bindings().of(*user).empty();
+}
 void Registrar::set_accounts(std::shared_ptr<const identity::Accounts> accounts) {
   impl_->accounts_ = std::move(accounts);
 }

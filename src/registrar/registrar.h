@@ -64,6 +64,8 @@ class Registrar {
 
   // Those of all workers.
   const Bindings& bindings() const;
+  // Whether the user whom this REGISTER is for has a binding here.
+  bool is_registered(const sip::Message& request) const;
 
   // Shared by the workers; they do not change.
   void set_accounts(std::shared_ptr<const identity::Accounts> accounts);

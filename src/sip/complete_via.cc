@@ -38,6 +38,14 @@ std::optional<std::string_view> via_value(std::string_view message, std::size_t 
 // Calls f for each parameter of ";a;b=c", with its ';'. A ';' inside quotes is no boundary.
 template <class F>
 void for_each_param(std::string_view params, F&& f) {
+  if (params.find('"') == params.npos) {
+    while (!params.empty()) {
+      const std::size_t end = std::min(params.find(';', 1), params.size());
+      f(params.substr(0, end));
+      params.remove_prefix(end);
+    }
+    return;
+  }
   std::size_t from = 0;
   bool quoted = false;
   for (std::size_t i = 0; i <= params.size(); ++i) {

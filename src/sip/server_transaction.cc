@@ -56,17 +56,18 @@ struct ServerTransactions::Block : ServerTransaction, base::TimerNode {
   using ServerTransaction::method_;
 };
 
-ServerTransactions::ServerTransactions(base::Loop& loop, TransportLayer& transport, base::Random& random,
-                                       base::Metrics& metrics)
+ServerTransactions::ServerTransactions(base::Loop& loop, TransportLayer& transport, Admission& admission,
+                                       base::Random& random, base::Metrics& metrics)
     : loop_(loop),
       transport_(transport),
+      admission_(admission),
       keys_({random.u64(), random.u64()}),
       started_(metrics.counter("sip_server_transactions_total", "server transactions started")),
       retransmitted_(metrics.counter("sip_server_responses_resent_total", "responses sent again")),
       absorbed_(metrics.counter("sip_server_absorbed_total", "retransmitted requests that need no answer")),
       cancelled_(metrics.counter("sip_server_cancelled_total", "INVITEs cancelled by their sender")),
       cancel_unmatched_(metrics.counter("sip_server_cancel_unmatched_total", "CANCELs answered 481")),
-      overload_(metrics.counter("sip_server_refused_total{reason=\"overload\"}",
+      too_many_(metrics.counter("sip_server_refused_total{reason=\"too many\"}",
                                 "requests answered 503: too many transactions")),
       suppressed_(metrics.counter("sip_server_suppressed_total", "responses not sent because of RFC 4320")),
       late_(metrics.counter("sip_server_late_responses_total", "responses after a final one, not sent")),
@@ -84,6 +85,11 @@ ServerTransactions::Block* ServerTransactions::find(const TransactionKey& key) {
   return at == FlatIndex::kNone ? nullptr : &blocks_[at];
 }
 
+bool ServerTransactions::may_know(const Via& via, Method method) {
+  const auto key = keys_.make(via, method);
+  return !key || find(*key);
+}
+
 void ServerTransactions::on_request(const Message& request, const Via& via, const Flow& flow) {
   const Method method = request.method();
   if (method == Method::cancel) return on_cancel(request, via, flow);
@@ -96,10 +102,11 @@ void ServerTransactions::on_request(const Message& request, const Via& via, cons
     return;
   }
   if (known) return on_again(*known);
-  if (count() >= limits::kMaxServerTransactions) {
-    ++overload_;
+  if (count() >= most_) {
+    ++too_many_;
     return transport_.respond_stateless(request, via, flow, 503);
   }
+  if (admission_.refuses(request, flow)) return admission_.refuse(request, via, flow);
   Block& block = create(key, request, via, flow);
   core_->on_request(block, request, flow);
   if (block.state == State::trying) return arm(block);

@@ -17,6 +17,7 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "sip/admission.h"
 #include "sip/flat_index.h"
 #include "sip/slab.h"
 #include "sip/transaction.h"
@@ -26,16 +27,19 @@ namespace causeway::sip {
 
 class ServerTransactions {
  public:
-  ServerTransactions(base::Loop& loop, TransportLayer& transport, base::Random& random,
+  ServerTransactions(base::Loop& loop, TransportLayer& transport, Admission& admission, base::Random& random,
                      base::Metrics& metrics);
   ~ServerTransactions();
 
   void set_core(ServerUser& core) { core_ = &core; }
+  void set_most(std::size_t transactions) { most_ = transactions; }
   void on_request(const Message& request, const Via& top_via, const Flow& flow);
   void respond(ServerTransaction& transaction, int status, base::Buffer response);
   void answer(ServerTransaction& transaction, const Message& request, int status, std::string_view reason,
               std::string_view to_tag, std::span<const ExtraHeader> extra);
   std::size_t count() const { return blocks_.in_use(); }
+  // False if no request with this top Via and method has a transaction, and that is certain.
+  bool may_know(const Via& top_via, Method method);
 
  private:
   enum class State : std::uint8_t { trying, proceeding, completed, confirmed, accepted };
@@ -61,10 +65,12 @@ class ServerTransactions {
 
   base::Loop& loop_;
   TransportLayer& transport_;
+  Admission& admission_;
   ServerUser* core_ = nullptr;
   TransactionKeys keys_;
   FlatIndex index_;
   Slab<Block> blocks_;
+  std::size_t most_ = limits::kMaxServerTransactions;
   std::unique_ptr<Message> scratch_ = std::make_unique<Message>();  // what is kept, parsed again
 
   base::Counter& started_;
@@ -72,7 +78,7 @@ class ServerTransactions {
   base::Counter& absorbed_;
   base::Counter& cancelled_;
   base::Counter& cancel_unmatched_;
-  base::Counter& overload_;
+  base::Counter& too_many_;
   base::Counter& suppressed_;
   base::Counter& late_;
   base::Counter& unanswered_;

@@ -1,5 +1,6 @@
 #include "sip/transaction.h"
 
+#include "sip/admission.h"
 #include "sip/client_transaction.h"
 #include "sip/server_transaction.h"
 
@@ -10,7 +11,8 @@ class TransactionLayer::Impl {
   Impl(base::Loop& loop, TransportLayer& transport_layer, base::Random& random, base::Metrics& metrics,
        unsigned worker)
       : transport(transport_layer),
-        servers(loop, transport_layer, random, metrics),
+        servers(loop, transport_layer, admission, random, metrics),
+        admission(loop, transport_layer, servers, metrics),
         clients(loop, transport_layer, random, metrics, worker),
         stray(metrics.counter("sip_stray_responses_total", "responses that match no client transaction")),
         early(metrics.counter("sip_messages_before_start_total", "messages dropped: no core yet")) {}
@@ -18,6 +20,7 @@ class TransactionLayer::Impl {
   TransportLayer& transport;
   ServerUser* core = nullptr;
   ServerTransactions servers;
+  Admission admission;
   ClientTransactions clients;
   base::Counter& stray;
   base::Counter& early;
@@ -32,7 +35,14 @@ TransactionLayer::~TransactionLayer() = default;
 void TransactionLayer::set_core(ServerUser& core) {
   impl_->core = &core;
   impl_->servers.set_core(core);
+  impl_->admission.set_core(core);
 }
+
+void TransactionLayer::set_overload(const OverloadConfig& config) {
+  impl_->admission.configure(config);
+  impl_->servers.set_most(config.max_transactions);
+}
+OverloadState TransactionLayer::overload() const { return impl_->admission.state(); }
 
 void TransactionLayer::respond(ServerTransaction& transaction, int status, base::Buffer response) {
   impl_->servers.respond(transaction, status, std::move(response));
@@ -74,6 +84,10 @@ std::size_t TransactionLayer::client_count() const { return impl_->clients.count
 void TransactionLayer::respond_stateless(const Message& request, const Via& top_via, const Flow& flow,
                                          int status, std::string_view reason) {
   impl_->transport.respond_stateless(request, top_via, flow, status, reason);
+}
+
+bool TransactionLayer::on_arrival(std::string_view bytes, const Flow& flow) {
+  return impl_->admission.on_arrival(bytes, flow);
 }
 
 void TransactionLayer::on_message(const Message& message, const Via& top_via, const Flow& flow) {

@@ -19,6 +19,7 @@
 // transaction that was started, and never from inside a call into the layer: whoever calls respond(),
 // start() or cancel() may go on using what it holds.
 //
+//   admission.h           who is let in during overload
 //   transaction_key.h     what identifies a server transaction
 //   server_transaction.h  the server machines
 //   client_transaction.h  the client machines
@@ -34,6 +35,7 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "sip/branch.h"
+#include "sip/overload.h"
 #include "sip/rewrite.h"
 #include "sip/transport.h"
 
@@ -91,6 +93,11 @@ class ServerUser {
   virtual void on_stray_response(const Message& response, const Flow& flow) = 0;
   // The transaction ends; `context` must not be used through it any more.
   virtual void on_gone(ServerTransaction& transaction) = 0;
+  // Whether this REGISTER is for somebody who has a registration here: it is taken even in overload.
+  virtual bool is_registered(const Message& request) const {
+    (void)request;
+    return false;
+  }
 
  protected:
   ~ServerUser() = default;
@@ -116,6 +123,8 @@ class TransactionLayer final : public TransportHandler {
   ~TransactionLayer();
 
   void set_core(ServerUser& core);
+  void set_overload(const OverloadConfig& config);
+  OverloadState overload() const;
 
   // Sends a response (built by make_response or spliced from one that came). Provisional or final.
   // A final response after a final one is dropped, except 2xx to an INVITE in Accepted (RFC 6026 7.1).
@@ -154,6 +163,7 @@ class TransactionLayer final : public TransportHandler {
                          std::string_view reason = {});
 
   // TransportHandler
+  bool on_arrival(std::string_view bytes, const Flow& flow) override;
   void on_message(const Message& message, const Via& top_via, const Flow& flow) override;
   void on_flow_closed(const Flow& flow, std::string_view why) override;
   void on_unreachable(const net::Address& to) override;

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "base/siphash.h"
@@ -29,6 +30,8 @@ class TransactionKeys {
   // The key under which `request` with this top Via would stand if its method were `method` (how a CANCEL
   // finds its INVITE). ACK counts as INVITE.
   TransactionKey make(const Message& request, const Via& top_via, Method method);
+  // The same by the Via alone; none if more of the request is needed.
+  std::optional<TransactionKey> make(const Via& top_via, Method method);
 
  private:
   base::SipHash::Key secret_;

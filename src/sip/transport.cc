@@ -7,7 +7,9 @@
 #include "sip/handover.h"
 #include "sip/late_responses.h"
 #include "sip/local_names.h"
+#include "sip/refusal.h"
 #include "sip/rewrite.h"
+#include "sip/stateless_tag.h"
 #include "stun/binding.h"
 #include "stun/message.h"
 
@@ -44,29 +46,6 @@ std::uint16_t default_port(net::Transport transport) {
   return transport == net::Transport::tls ? 5061 : 5060;
 }
 
-// The To tag of an answer without a transaction: the same for the same request (8.2.7), and one that nobody
-// can make who has not seen it.
-class StatelessTag {
- public:
-  StatelessTag(const base::SipHash::Key& secret, const Message& request, const Via& via, const Flow& flow) {
-    const auto ip = flow.remote.ip.bytes();
-    const auto hash = base::SipHash(secret)
-                          .add({reinterpret_cast<const char*>(ip.data()), ip.size()})
-                          .add(via.text)
-                          .add(request.call_id())
-                          .value();
-    text_[0] = kMark;
-    for (std::size_t i = 1; i < kLength; ++i) text_[i] = "0123456789abcdef"[hash >> 4 * (i - 1) & 15];
-  }
-  std::string_view text() const { return {text_, kLength}; }
-  static bool looks_like(std::string_view tag) { return tag.size() == kLength && tag[0] == kMark; }
-
- private:
-  static constexpr std::size_t kLength = 17;
-  static constexpr char kMark = 's';
-  char text_[kLength];
-};
-
 // What some phones send to keep a NAT open: line ends, blanks, zeros.
 bool is_keep_alive(std::span<const char> bytes) {
   for (char c : bytes)
@@ -96,10 +75,13 @@ class TransportLayer::Impl final : public ConnectionUser {
   std::optional<Flow> response_flow(const Flow& flow, const Via& via);
   std::string_view sent_by(const Flow& flow);
   bool alive(const Flow& flow) const;
-  void send(const Flow& flow, base::Buffer bytes);
+  void send(const Flow& flow, base::Buffer bytes, bool ordered = true);
+  std::chrono::microseconds waited() const { return network_.waited(); }
   void respond_stateless(const Message& request, const Via& via, const Flow& flow, int status,
                          std::string_view reason);
+  bool refuse_unparsed(std::string_view request, const Via& via, const Flow& flow, bool says_so);
   bool acknowledges_stateless(const Message& ack, const Via& via, const Flow& flow);
+  bool acknowledges_stateless(std::string_view ack, const Flow& flow);
 
   struct UdpPort final : net::UdpHandler {
     UdpPort(Impl& transport, std::uint16_t socket_number) : owner(transport), number(socket_number) {}
@@ -248,7 +230,7 @@ bool TransportLayer::Impl::alive(const Flow& flow) const {
   return net::is_stream(flow.transport) ? connections_.alive(flow) : flow.socket < udp.size();
 }
 
-void TransportLayer::Impl::send(const Flow& flow, base::Buffer bytes) {
+void TransportLayer::Impl::send(const Flow& flow, base::Buffer bytes, bool ordered) {
   if (handover_ && handover_->is_foreign(flow)) return handover_->send(flow, bytes.view());
   if (!alive(flow)) {
     ++metrics_.no_flow;
@@ -260,7 +242,11 @@ void TransportLayer::Impl::send(const Flow& flow, base::Buffer bytes) {
     late_responses.sent(flow, bytes);
     return connections_.send(flow, std::move(bytes));
   }
-  udp[flow.socket]->socket->send(flow.remote, std::move(bytes));
+  net::UdpSocket& socket = *udp[flow.socket]->socket;
+  if (ordered)
+    socket.send(flow.remote, std::move(bytes));
+  else
+    socket.send_unordered(flow.remote, std::move(bytes));
 }
 
 std::string_view TransportLayer::Impl::sent_by(const Flow& flow) {
@@ -304,23 +290,52 @@ void TransportLayer::Impl::respond_stateless(const Message& request, const Via& 
     ++metrics_.no_flow;
     return;
   }
-  const StatelessTag tag(sources.secret(), request, via, flow);
+  const StatelessTag tag(sources.secret(), flow.remote.ip, via, request.call_id());
+  const RetryAfter seconds(tag.hash());
+  const ExtraHeader retry_after{"Retry-After", seconds.text()};
+  const std::span extra(&retry_after, status == 503 ? 1 : 0);
   if (!SourceLimit::can_be_forged(flow.transport, flow.remote.ip)) {
     ++metrics_.answered;
-    return send(*back, make_response(request, status, reason, tag.text()));
+    return send(*back, make_response(request, status, reason, tag.text(), extra));
   }
-  auto response =
-      make_short_response(request, status, reason, tag.text(), {}, SourceLimit::kMostGrowth * received_bytes);
+  auto response = make_short_response(request, status, reason, tag.text(), extra,
+                                      SourceLimit::kMostGrowth * received_bytes);
   if (!response) return sources.count_too_long();
   if (!sources.take(flow.remote.ip)) return;
   ++metrics_.answered;
   send(*back, std::move(response));
 }
 
+bool TransportLayer::Impl::refuse_unparsed(std::string_view request, const Via& via, const Flow& flow,
+                                           bool says_so) {
+  auto refusal = write_refusal(request, via, flow.remote, sources.secret());
+  if (!refusal) return false;
+  if (!says_so) return true;
+  if (SourceLimit::can_be_forged(flow.transport, flow.remote.ip)) {
+    if (refusal.size() > SourceLimit::kMostGrowth * received_bytes) return false;
+    if (!sources.take(flow.remote.ip)) return true;
+  }
+  const auto back = response_flow(flow, via);
+  if (!back) {
+    ++metrics_.no_flow;
+    return true;
+  }
+  ++metrics_.answered;
+  send(*back, std::move(refusal), false);
+  return true;
+}
+
 bool TransportLayer::Impl::acknowledges_stateless(const Message& ack, const Via& via, const Flow& flow) {
   const auto tag = ack.to_tag();
-  if (!StatelessTag::looks_like(tag) || StatelessTag(sources.secret(), ack, via, flow).text() != tag)
+  if (!StatelessTag::looks_like(tag) ||
+      StatelessTag(sources.secret(), flow.remote.ip, via, ack.call_id()).text() != tag)
     return false;
+  if (SourceLimit::can_be_forged(flow.transport, flow.remote.ip)) sources.arrived(flow.remote.ip);
+  return true;
+}
+
+bool TransportLayer::Impl::acknowledges_stateless(std::string_view ack, const Flow& flow) {
+  if (!sip::acknowledges_stateless(ack, flow.remote.ip, sources.secret())) return false;
   if (SourceLimit::can_be_forged(flow.transport, flow.remote.ip)) sources.arrived(flow.remote.ip);
   return true;
 }
@@ -356,6 +371,7 @@ void TransportLayer::Impl::receive(const Flow& flow, std::string_view bytes) {
   while (bytes.starts_with("\r\n")) bytes.remove_prefix(2);  // 7.5
   if (trace) trace(true, flow, bytes);
   received_bytes = bytes.size();
+  if (handler && handler->on_arrival(bytes, flow)) return;
   const auto via = bytes.size() <= limits::kMaxMessage ? find_top_via(bytes) : std::nullopt;
   if (!via) {
     ++metrics_.malformed;
@@ -460,6 +476,7 @@ std::optional<Flow> TransportLayer::member_flow(std::string_view name) const {
 }
 bool TransportLayer::alive(const Flow& flow) const { return impl_->alive(flow); }
 void TransportLayer::send(const Flow& flow, base::Buffer bytes) { impl_->send(flow, std::move(bytes)); }
+std::chrono::microseconds TransportLayer::waited() const { return impl_->waited(); }
 std::string_view TransportLayer::sent_by(const Flow& flow) const { return impl_->sent_by(flow); }
 std::string_view TransportLayer::member_name(const Flow& flow) const {
   return flow.member ? impl_->connections().name_of(flow) : std::string_view{};
@@ -473,6 +490,13 @@ void TransportLayer::respond_stateless(const Message& request, const Via& top_vi
 }
 bool TransportLayer::acknowledges_stateless(const Message& ack, const Via& top_via, const Flow& flow) {
   return impl_->acknowledges_stateless(ack, top_via, flow);
+}
+bool TransportLayer::refuse_unparsed(std::string_view request, const Via& top_via, const Flow& flow,
+                                     bool says_so) {
+  return impl_->refuse_unparsed(request, top_via, flow, says_so);
+}
+bool TransportLayer::acknowledges_stateless(std::string_view ack, const Flow& flow) {
+  return impl_->acknowledges_stateless(ack, flow);
 }
 SourceLimit& TransportLayer::sources() { return impl_->sources; }
 std::size_t TransportLayer::received_bytes() const { return impl_->received_bytes; }

@@ -16,6 +16,7 @@
 // A worker has one TransportLayer, with its own sockets and connections.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -39,6 +40,11 @@ class WorkerGroup;  // handover.h
 
 class TransportHandler {
  public:
+  // Something that may be a message, before anybody has looked at it. True if it has been dealt with.
+  virtual bool on_arrival(std::string_view bytes, const Flow& flow) {
+    (void)bytes, (void)flow;
+    return false;
+  }
   // `message` is complete and its top Via has received and rport. `top_via` is that Via as it came (it
   // was parsed before they were put in). Both are valid until the call returns.
   virtual void on_message(const Message& message, const Via& top_via, const Flow& flow) = 0;
@@ -88,6 +94,9 @@ class TransportLayer {
   bool alive(const Flow& flow) const;
   void send(const Flow& flow, base::Buffer bytes);
 
+  // For how long what is being handled has waited to be read (net::Network::waited).
+  std::chrono::microseconds waited() const;
+
   // What stands in our Via for requests sent down this flow: "192.0.2.1:5060".
   std::string_view sent_by(const Flow& flow) const;
   // The name that the other end of a peer link has proved: "PEERID.peers.D", or empty.
@@ -97,11 +106,17 @@ class TransportLayer {
   // If the connection it came on has ended, a new one (or none).
   std::optional<Flow> response_flow(const Flow& flow, const Via& top_via);
 
-  // A response without a transaction, to the sender of `request`. Never to an ACK or a response.
+  // A response without a transaction, to the sender of `request`. Never to an ACK or a response. A 503 says
+  // when to try again.
   void respond_stateless(const Message& request, const Via& top_via, const Flow& flow, int status,
                          std::string_view reason = {});
   // Is this the ACK to one? Then it has arrived: its source is what it says.
   bool acknowledges_stateless(const Message& ack, const Via& top_via, const Flow& flow);
+
+  // The same two before anything is parsed, for what is of the usual form (refusal.h). False: let it be
+  // parsed. The 503 leaves after everything else of this turn, and only if `says_so`.
+  bool refuse_unparsed(std::string_view request, const Via& top_via, const Flow& flow, bool says_so);
+  bool acknowledges_stateless(std::string_view ack, const Flow& flow);
 
   // What may be said to whom (source_limit.h), and the length of the request that is being handled, as it
   // came.
