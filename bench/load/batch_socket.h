@@ -1,16 +1,19 @@
-// A UDP socket of many phones: reads and writes in batches (recvmmsg, sendmmsg), so that the generator costs
-// less than the server that it measures.
+// A UDP socket of many phones: reads and writes in batches (recvmmsg, sendmmsg; what is of one length leaves
+// as one piece, UDP_SEGMENT), so that the generator costs less than the server that it measures.
 #pragma once
 
 #include <arpa/inet.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -46,15 +49,18 @@ inline const std::string& run_id() {
 class BatchSocket {
  public:
   // Sends to `server` and hears from it alone.
-  BatchSocket(const Place& local, const Place& server) : local_(local), fd_(socket(AF_INET, SOCK_DGRAM, 0)) {
-    for (int option : {SO_RCVBUF, SO_SNDBUF})
-      setsockopt(fd_, SOL_SOCKET, option, &kKernelBuffer, sizeof kKernelBuffer);
+  BatchSocket(const Place& local, const Place& server)
+      : local_(local), at_(local.text()), fd_(socket(AF_INET, SOCK_DGRAM, 0)) {
+    for (int option : {SO_RCVBUFFORCE, SO_SNDBUFFORCE, SO_RCVBUF, SO_SNDBUF})
+      if (setsockopt(fd_, SOL_SOCKET, option, &kKernelBuffer, sizeof kKernelBuffer) == 0 &&
+          option == SO_SNDBUFFORCE)
+        break;
     const sockaddr_in here = local.address(), there = server.address();
     if (bind(fd_, reinterpret_cast<const sockaddr*>(&here), sizeof here) != 0)
       Place::fail("bind " + local.text());
     if (connect(fd_, reinterpret_cast<const sockaddr*>(&there), sizeof there) != 0)
       Place::fail("connect " + server.text());
-    for (std::size_t i = 0; i < kBatch; ++i) room_[i].resize(kLargest);
+    for (std::string& room : room_) room.resize(kLargest);
   }
   ~BatchSocket() { close(fd_); }
   BatchSocket(const BatchSocket&) = delete;
@@ -62,17 +68,19 @@ class BatchSocket {
 
   int fd() const { return fd_; }
   const Place& local() const { return local_; }
+  const std::string& at() const { return at_; }  // "127.0.0.1:5080"
 
   // Leaves with the next flush, which comes by itself when a batch is full.
   void send(std::string_view message) {
     waiting_[count_++].assign(message);
-    if (count_ == kBatch) flush();
+    if (count_ == kWaiting) flush();
   }
 
   void flush() {
-    for (std::size_t i = 0; i < count_; ++i) describe(i, waiting_[i].data(), waiting_[i].size());
-    for (std::size_t sent = 0; sent < count_;) {
-      const int n = sendmmsg(fd_, headers_.data() + sent, static_cast<unsigned>(count_ - sent), 0);
+    std::size_t runs = 0;
+    for (std::size_t first = 0; first < count_; ++runs) first += describe_run(runs, first);
+    for (std::size_t sent = 0; sent < runs;) {
+      const int n = sendmmsg(fd_, headers_.data() + sent, static_cast<unsigned>(runs - sent), 0);
       if (n > 0)
         sent += static_cast<std::size_t>(n);
       else if (errno != EINTR && errno != ECONNREFUSED)
@@ -85,7 +93,10 @@ class BatchSocket {
   template <class F>
   void receive(F&& f) {
     for (int got = kBatch; got == static_cast<int>(kBatch);) {
-      for (std::size_t i = 0; i < kBatch; ++i) describe(i, room_[i].data(), kLargest);
+      for (std::size_t i = 0; i < kBatch; ++i) {
+        parts_[i] = {room_[i].data(), kLargest};
+        describe(i, i, 1);
+      }
       got = recvmmsg(fd_, headers_.data(), kBatch, MSG_DONTWAIT, nullptr);
       lengths_.clear();
       for (int i = 0; i < got; ++i) lengths_.push_back(headers_[static_cast<std::size_t>(i)].msg_len);
@@ -94,21 +105,50 @@ class BatchSocket {
   }
 
  private:
-  static constexpr std::size_t kBatch = 64, kLargest = 4096;
-  static constexpr int kKernelBuffer = 8 << 20;
+  static constexpr std::size_t kBatch = 64, kWaiting = 256, kLargest = 4096;
+  static constexpr std::size_t kMostBytes = 60000;  // in one piece; the kernel allows 65,507
+  static constexpr std::size_t kMostSegment = 1400;
+  static constexpr int kKernelBuffer = 32 << 20;
+  struct alignas(cmsghdr) SegmentSize {
+    std::array<char, CMSG_SPACE(sizeof(std::uint16_t))> bytes;
+  };
 
-  void describe(std::size_t i, char* bytes, std::size_t size) {
-    parts_[i] = {bytes, size};
-    headers_[i] = {};
-    headers_[i].msg_hdr.msg_iov = &parts_[i];
-    headers_[i].msg_hdr.msg_iovlen = 1;
+  msghdr& describe(std::size_t header, std::size_t first_part, std::size_t parts) {
+    headers_[header] = {};
+    headers_[header].msg_hdr.msg_iov = &parts_[first_part];
+    headers_[header].msg_hdr.msg_iovlen = parts;
+    return headers_[header].msg_hdr;
+  }
+
+  // The message at `first` and those behind it that are as long; how many they are.
+  std::size_t describe_run(std::size_t header, std::size_t first) {
+    const std::size_t size = waiting_[first].size();
+    std::size_t most = size <= kMostSegment ? std::min(kBatch, kMostBytes / size) : 1;
+    most = std::min(most, count_ - first);
+    std::size_t length = 0;
+    for (; length < most && waiting_[first + length].size() == size; ++length)
+      parts_[first + length] = {waiting_[first + length].data(), size};
+    msghdr& out = describe(header, first, length);
+    if (length == 1) return 1;
+    out.msg_control = segment_sizes_[header].bytes.data();
+    out.msg_controllen = segment_sizes_[header].bytes.size();
+    cmsghdr* segment = CMSG_FIRSTHDR(&out);
+    segment->cmsg_level = SOL_UDP;
+    segment->cmsg_type = UDP_SEGMENT;
+    segment->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
+    const auto segment_size = static_cast<std::uint16_t>(size);
+    std::memcpy(CMSG_DATA(segment), &segment_size, sizeof segment_size);
+    return length;
   }
 
   Place local_;
+  std::string at_;
   int fd_;
-  std::array<std::string, kBatch> waiting_, room_;
-  std::array<iovec, kBatch> parts_;
-  std::array<mmsghdr, kBatch> headers_;
+  std::array<std::string, kWaiting> waiting_;
+  std::array<std::string, kBatch> room_;
+  std::array<iovec, kWaiting> parts_;
+  std::array<mmsghdr, kWaiting> headers_;
+  std::array<SegmentSize, kWaiting> segment_sizes_;
   std::vector<unsigned> lengths_;
   std::size_t count_ = 0;
 };

@@ -8,7 +8,7 @@ namespace load {
 
 namespace {
 
-constexpr std::size_t kMostCalls = 1 << 18;
+constexpr std::size_t kMostCalls = 1 << 20;
 constexpr std::string_view kBody =
     "v=0\r\no=phone 53655765 2353687637 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     "m=audio 6000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
@@ -32,6 +32,21 @@ std::string response_to(std::string_view request, std::string_view status, std::
 
 }  // namespace
 
+double CallPlan::seconds() const {
+  double all = 0;
+  for (const Phase& phase : phases) all += phase.seconds;
+  return all;
+}
+
+std::uint64_t CallPlan::due(double since) const {
+  double calls = 0;
+  for (const Phase& phase : phases) {
+    calls += phase.rate * std::clamp(since, 0.0, phase.seconds);
+    since -= phase.seconds;
+  }
+  return static_cast<std::uint64_t>(calls);
+}
+
 Calls::Calls(CallPlan plan, Sockets& callers, Sockets& callees)
     : plan_(std::move(plan)), callers_(callers), callees_(callees), calls_(kMostCalls) {
   for (std::uint32_t slot = kMostCalls; slot-- > 0;) free_.push_back(slot);
@@ -39,36 +54,47 @@ Calls::Calls(CallPlan plan, Sockets& callers, Sockets& callees)
 
 // ---- messages
 
-std::string Calls::call_id(const Call& call) const {
-  return std::to_string(call.generation) + "." + std::to_string(slot_of(call)) + "." + run_id();
+std::string_view Calls::call_id(const Call& call) {
+  char numbers[] = "000000.0000000.";
+  put_digits(numbers, 6, call.generation);
+  put_digits(numbers + 7, 7, slot_of(call));
+  return put(id_, {numbers, run_id()});
 }
 
-std::string Calls::invite(const Call& call) const {
-  const std::string at = caller(call).local().text(), id = call_id(call);
-  const std::string callee = "sip:u" + std::to_string(call.user) + "@" + plan_.domain;
-  return "INVITE " + callee + " SIP/2.0\r\n" +                            //
-         "Via: SIP/2.0/UDP " + at + ";branch=z9hG4bK-i-" + id + "\r\n" +  //
-         "From: <sip:carol@example.com>;tag=" + id + "\r\n" +             //
-         "To: <" + callee + ">\r\n" +                                     //
-         "Call-ID: " + id + "@" + at + "\r\n" +                           //
-         "CSeq: 1 INVITE\r\n" +                                           //
-         "Contact: <sip:carol@" + at + ">\r\n" +                          //
-         "Max-Forwards: 70\r\n" + body();
+// What an INVITE and the ACK to its refusal have in common.
+void Calls::begin_text(const Call& call, std::string_view method) {
+  const std::string_view id = call_id(call);
+  char digits[12];
+  const std::string_view user(digits, std::to_chars(digits, digits + sizeof digits, call.user).ptr);
+  put(text_, {method, " sip:u", user, "@", plan_.domain, " SIP/2.0\r\nVia: SIP/2.0/UDP ", caller(call).at(),
+              ";branch=z9hG4bK-i-", id, "\r\nFrom: <sip:carol@example.com>;tag=", id, "\r\nCall-ID: ", id,
+              "@", caller(call).at(), "\r\nMax-Forwards: 70\r\nCSeq: 1 ", method, "\r\n"});
+  if (method == "INVITE") add(text_, {"To: <sip:u", user, "@", plan_.domain, ">\r\n"});
 }
 
-std::string Calls::in_dialogue(const Call& call, std::string_view method, int cseq) const {
-  const auto uri_end = call.dialogue.find('\n');
-  const std::string number = std::to_string(cseq);
-  return std::string(method) + " " + call.dialogue.substr(0, uri_end) + " SIP/2.0\r\n" + "Via: SIP/2.0/UDP " +
-         caller(call).local().text() + ";branch=z9hG4bK-" + std::string(method) + "-" + call_id(call) +
-         "\r\n" + call.dialogue.substr(uri_end + 1) +  //
-         "CSeq: " + number + " " + std::string(method) + "\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+std::string_view Calls::invite(const Call& call) {
+  static const std::string rest = body();
+  begin_text(call, "INVITE");
+  return add(text_, {"Contact: <sip:carol@", caller(call).at(), ">\r\n", rest});
+}
+
+std::string_view Calls::in_dialogue(const Call& call, std::string_view method, std::string_view cseq) {
+  const std::string_view dialogue = call.dialogue;
+  const auto uri_end = dialogue.find('\n');
+  return put(text_,
+             {method, " ", dialogue.substr(0, uri_end), " SIP/2.0\r\nVia: SIP/2.0/UDP ", caller(call).at(),
+              ";branch=z9hG4bK-", method, "-", call_id(call), "\r\n", dialogue.substr(uri_end + 1),
+              "CSeq: ", cseq, " ", method, "\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"});
 }
 
 // ---- the caller
 
 void Calls::begin(Time now) {
-  if (free_.empty()) Place::fail("too many calls in progress");
+  ++counts_.begun;
+  if (free_.empty()) {  // a server that answers nothing
+    ++counts_.given_up;
+    return;
+  }
   Call& call = calls_[free_.back()];
   free_.pop_back();
   call.state = State::inviting;
@@ -77,7 +103,6 @@ void Calls::begin(Time now) {
   call.user = plan_.first + static_cast<std::uint32_t>(chance_() % plan_.users);
   call.began = now;
   call.resend_after = call.answer_after = kT1;
-  ++counts_.begun;
   send_request(call, now);
 }
 
@@ -114,10 +139,9 @@ void Calls::answered(Call& call, std::string_view ok, Time now) {
     for (std::string_view name : {"From", "To", "Call-ID"})
       call.dialogue.append(name).append(": ").append(header(ok, name)).append("\r\n");
     call.state = State::talking;
-    const auto waited = now - call.began;
-    ++waited_calls_, waited_ += waited, waited_most_ = std::max(waited_most_, waited);
+    waits_.push_back(std::chrono::duration<float, std::milli>(now - call.began).count());
   }
-  caller(call).send(in_dialogue(call, "ACK", 1));
+  caller(call).send(in_dialogue(call, "ACK", "1"));
   if (!first) return;
   if (plan_.hold <= 0) return fire({now, slot_of(call), call.generation, What::hang_up}, now);
   later(call, std::chrono::duration_cast<Clock::duration>(Seconds(plan_.hold)), What::hang_up, now);
@@ -125,13 +149,12 @@ void Calls::answered(Call& call, std::string_view ok, Time now) {
 
 // RFC 3261 17.1.1.3: this ACK belongs to the INVITE's transaction.
 void Calls::refused(Call& call, std::string_view response, int status) {
-  const std::string sent = invite(call), to = std::string(header(response, "To"));
-  const std::string uri = sent.substr(7, sent.find(" SIP/2.0") - 7);
-  std::string ack = "ACK " + uri + " SIP/2.0\r\n";
-  for (std::string_view name : {"Via", "From", "Call-ID"})
-    ack.append(name).append(": ").append(header(sent, name)).append("\r\n");
-  caller(call).send(ack + "To: " + to + "\r\nCSeq: 1 ACK\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n");
-  if (status == 503) ++counts_.busy;
+  begin_text(call, "ACK");
+  caller(call).send(add(text_, {"To: ", header(response, "To"), "\r\nContent-Length: 0\r\n\r\n"}));
+  if (status == 503) {
+    ++counts_.busy;
+    counts_.retry_after += !header(response, "Retry-After").empty();
+  }
   end(call, counts_.refused);
 }
 
@@ -145,8 +168,8 @@ void Calls::at_callee(BatchSocket& callee, std::string_view message, Time now) {
   } else if (call && message.starts_with("ACK ")) {
     call->acked = true;
   } else if (call && message.starts_with("INVITE ")) {
-    const std::string tag = "b" + call_id(*call);
-    const std::string contact = "Contact: <sip:u@" + callee.local().text() + ">\r\n";
+    const std::string tag = "b" + std::string(call_id(*call));
+    const std::string contact = "Contact: <sip:u@" + callee.at() + ">\r\n";
     callee.send(response_to(message, "180 Ringing", tag) + contact + "Content-Length: 0\r\n\r\n");
     call->answer = response_to(message, "200 OK", tag) + contact + body();
     callee.send(call->answer);
@@ -194,7 +217,7 @@ void Calls::fire(const Due& due, Time now) {
 // The INVITE or the BYE, unless a provisional response has come (then the timer only watches over the call).
 void Calls::send_request(Call& call, Time now) {
   if (call.state != State::proceeding)
-    caller(call).send(call.state == State::inviting ? invite(call) : in_dialogue(call, "BYE", 2));
+    caller(call).send(call.state == State::inviting ? invite(call) : in_dialogue(call, "BYE", "2"));
   call.resend_at = now + call.resend_after;
   later(call, call.resend_after, What::resend, now);
   call.resend_after = 2 * call.resend_after;
@@ -202,16 +225,26 @@ void Calls::send_request(Call& call, Time now) {
 }
 
 void Calls::report(Time now) {
-  const auto in_ms = [](Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); };
+  double all = 0;
+  for (float wait : waits_) all += static_cast<double>(wait);
+  std::ranges::sort(waits_);
+  const auto at = [&](double share) {
+    return waits_.empty()
+               ? 0.0
+               : static_cast<double>(
+                     waits_[static_cast<std::size_t>(share * static_cast<double>(waits_.size() - 1))]);
+  };
   std::printf(
-      "{\"t\": %.3f, \"begun\": %lu, \"completed\": %lu, \"refused\": %lu, \"busy\": %lu, \"given_up\": %lu, "
-      "\"sent_again\": %lu, \"in_progress\": %zu, \"wait_ms\": %.3f, \"longest_wait_ms\": %.3f}\n",
+      "{\"t\": %.3f, \"begun\": %lu, \"completed\": %lu, \"refused\": %lu, \"busy\": %lu, \"retry_after\": "
+      "%lu, "
+      "\"given_up\": %lu, \"sent_again\": %lu, \"in_progress\": %zu, \"wait_ms\": %.3f, \"p99_wait_ms\": "
+      "%.3f, "
+      "\"longest_wait_ms\": %.3f}\n",
       Seconds(now - began_).count(), counts_.begun, counts_.completed, counts_.refused, counts_.busy,
-      counts_.given_up, counts_.sent_again, calls_.size() - free_.size(),
-      waited_calls_ ? in_ms(waited_) / static_cast<double>(waited_calls_) : 0.0, in_ms(waited_most_));
+      counts_.retry_after, counts_.given_up, counts_.sent_again, calls_.size() - free_.size(),
+      waits_.empty() ? 0.0 : all / static_cast<double>(waits_.size()), at(0.99), at(1));
   std::fflush(stdout);
-  waited_calls_ = 0;
-  waited_ = waited_most_ = {};
+  waits_.clear();
   reported_ = now;
 }
 
@@ -219,7 +252,7 @@ void Calls::run(const volatile bool& stop) {
   began_ = reported_ = Clock::now();
   for (Time now = began_; !stop; now = Clock::now()) {
     const double since = Seconds(now - began_).count();
-    const auto wanted = static_cast<std::uint64_t>(std::min(since, plan_.seconds) * plan_.rate);
+    const std::uint64_t wanted = plan_.due(since);
     while (counts_.begun < wanted) begin(now);
     for (; !due_.empty() && due_.top().at <= now;) {
       const Due due = due_.top();
@@ -228,8 +261,8 @@ void Calls::run(const volatile bool& stop) {
     }
     callers_.flush();
     callees_.flush();
-    if (now - reported_ >= std::chrono::seconds(1)) report(now);
-    if (since >= plan_.seconds && free_.size() == calls_.size()) break;
+    if (now - reported_ >= Seconds(plan_.every)) report(now);
+    if (since >= plan_.seconds() && free_.size() == calls_.size()) break;
     wait({&callers_, &callees_}, now + std::chrono::milliseconds(1));
     now = Clock::now();
     callers_.receive([&](BatchSocket&, std::string_view message) { at_caller(message, now); });

@@ -1,12 +1,14 @@
-// Calls at a given rate, whatever becomes of them (an open loop): callers and callees in one.
+// Calls at a given rate, or one rate after another, whatever becomes of them (an open loop): callers and
+// callees in one.
 //
 // A call is INVITE 180 200 ACK, a while of talking, BYE 200, through the server under test. Callers send
 // again what is not answered (RFC 3261 17.1, timers A, B and E), callees their 200 until the ACK comes
 // (13.3.1.4). A call has a slot; its Call-ID is GENERATION.SLOT.RUN, so that both sides find it without a
-// table.
+// table. Numbers in it are of one width, so that messages are as long as each other.
 //
-// Every second a line says how many calls were begun, completed, refused (and with 503), or given up so far,
-// how many are in progress, and what the caller waited for the 200.
+// Every second (`every`) a line says how many calls were begun, completed, refused (with 503; of these, with
+// a Retry-After), or given up so far, how many are in progress, and what the caller waited for the 200 since
+// the last line: on average, 99 of 100, at most.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +24,19 @@
 namespace load {
 
 struct CallPlan {
+  struct Phase {
+    double rate;     // calls begun a second
+    double seconds;  // for how long
+  };
   std::string domain;
   std::uint32_t first = 1, users = 1000;  // called at random: u1, u2, ...
-  double rate = 1000;                     // calls begun a second
-  double seconds = 10;                    // for how long calls are begun
+  std::vector<Phase> phases;              // one after another
   double hold = 0;                        // seconds from ACK to BYE
+  double every = 1;                       // seconds from line to line
+
+  double seconds() const;
+  // Calls that are due so long after the begin.
+  std::uint64_t due(double since) const;
 };
 
 class Calls {
@@ -56,7 +66,8 @@ class Calls {
     bool operator>(const Due& other) const { return at > other.at; }
   };
   struct Counts {
-    std::uint64_t begun = 0, completed = 0, refused = 0, busy = 0, given_up = 0, sent_again = 0;
+    std::uint64_t begun = 0, completed = 0, refused = 0, busy = 0, retry_after = 0, given_up = 0,
+                  sent_again = 0;
   };
 
   void begin(Time now);
@@ -69,9 +80,10 @@ class Calls {
   BatchSocket& caller(const Call& call) const { return callers_.of(slot_of(call)); }
   std::uint32_t slot_of(const Call& call) const { return static_cast<std::uint32_t>(&call - calls_.data()); }
 
-  std::string call_id(const Call& call) const;
-  std::string invite(const Call& call) const;
-  std::string in_dialogue(const Call& call, std::string_view method, int cseq) const;
+  std::string_view call_id(const Call& call);
+  void begin_text(const Call& call, std::string_view method);
+  std::string_view invite(const Call& call);
+  std::string_view in_dialogue(const Call& call, std::string_view method, std::string_view cseq);
   void at_caller(std::string_view message, Time now);
   void answered(Call& call, std::string_view ok, Time now);
   void refused(Call& call, std::string_view response, int status);
@@ -85,8 +97,8 @@ class Calls {
   std::minstd_rand chance_{1};
   Counts counts_;
   Time began_{}, reported_{};
-  std::uint64_t waited_calls_ = 0;  // since the last report
-  Clock::duration waited_{}, waited_most_{};
+  std::vector<float> waits_;  // since the last report, in ms
+  std::string id_, text_;     // room for what is being written
 };
 
 }  // namespace load

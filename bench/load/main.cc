@@ -2,6 +2,8 @@
 //
 //   load register --domain p2p.test --users 100000
 //   load call --domain p2p.test --users 100000 --rate 500 --seconds 30 --hold 2
+//   load call --phases 500:5,5000:10,500:5 --every 0.1       calls a second and for how long, one after
+//   another
 //
 // Users are u1, u2, ... at the phones' address (--phones); callers are nobody's users and stand at --callers.
 // With
@@ -32,8 +34,22 @@ struct Options {
   Place server{"127.0.0.1", 5060}, phones{"127.0.0.1", 5080}, callers{"127.0.0.1", 5090};
   std::uint32_t first = 1, users = 1000;
   std::uint16_t ports = 1;
-  double rate = 0, seconds = 10, hold = 0;
+  double rate = 0, seconds = 10, hold = 0, every = 1;
+  std::vector<CallPlan::Phase> phases;  // in place of rate and seconds
 };
+
+std::vector<CallPlan::Phase> phases(const char* text) {
+  std::vector<CallPlan::Phase> all;
+  for (char* end = nullptr;; text = end + 1) {
+    const double rate = std::strtod(text, &end);
+    if (*end != ':') break;
+    const double seconds = std::strtod(end + 1, &end);
+    all.push_back({rate, seconds});
+    if (*end == '\0') return all;
+    if (*end != ',') break;
+  }
+  Place::fail("--phases: expected RATE:SECONDS,RATE:SECONDS...");
+}
 
 Options read_options(int count, char** words) {
   Options o;
@@ -48,6 +64,8 @@ Options read_options(int count, char** words) {
       {"--rate", [&](const char* v) { o.rate = std::atof(v); }},
       {"--seconds", [&](const char* v) { o.seconds = std::atof(v); }},
       {"--hold", [&](const char* v) { o.hold = std::atof(v); }},
+      {"--every", [&](const char* v) { o.every = std::atof(v); }},
+      {"--phases", [&](const char* v) { o.phases = phases(v); }},
   };
   for (int i = 2; i < count; i += 2) {
     const auto option = known.find(words[i]);
@@ -63,19 +81,21 @@ int register_users(const Options& o) {
   Sockets phones(o.phones, o.server, o.ports);
   const auto result =
       Registrations({.domain = o.domain, .first = o.first, .users = o.users, .rate = o.rate}, phones).run();
-  std::printf("{\"accepted\": %u, \"refused\": %u, \"sent_again\": %u, \"seconds\": %.3f}\n", result.accepted,
-              result.refused, result.sent_again, result.seconds);
+  std::printf(
+      "{\"accepted\": %u, \"refused\": %u, \"postponed\": %u, \"sent_again\": %u, \"seconds\": %.3f}\n",
+      result.accepted, result.refused, result.postponed, result.sent_again, result.seconds);
   return result.accepted == o.users ? 0 : 1;
 }
 
-int make_calls(const Options& o) {
+int make_calls(Options o) {
   Sockets callers(o.callers, o.server, o.ports), phones(o.phones, o.server, o.ports);
+  if (o.phases.empty()) o.phases = {{o.rate > 0 ? o.rate : 1000, o.seconds}};
   Calls({.domain = o.domain,
          .first = o.first,
          .users = o.users,
-         .rate = o.rate > 0 ? o.rate : 1000,
-         .seconds = o.seconds,
-         .hold = o.hold},
+         .phases = o.phases,
+         .hold = o.hold,
+         .every = o.every},
         callers, phones)
       .run(stop);
   return 0;

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -42,6 +43,21 @@ inline std::string_view uri_in(std::string_view name_addr) {
   const auto begin = name_addr.find('<'), end = name_addr.find('>');
   if (begin == std::string_view::npos || end == std::string_view::npos) return name_addr;
   return name_addr.substr(begin + 1, end - begin - 1);
+}
+
+// Writes the texts one after another behind what is there.
+inline std::string_view add(std::string& to, std::initializer_list<std::string_view> parts) {
+  for (std::string_view part : parts) to.append(part);
+  return to;
+}
+inline std::string_view put(std::string& to, std::initializer_list<std::string_view> parts) {
+  to.clear();
+  return add(to, parts);
+}
+
+// Exactly so many digits.
+inline void put_digits(char* to, std::size_t count, std::uint32_t number) {
+  for (; count > 0; number /= 10) to[--count] = static_cast<char>('0' + number % 10);
 }
 
 // Two numbers "A.B" at the beginning of a Call-ID that the generator has made.
