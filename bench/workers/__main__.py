@@ -2,7 +2,9 @@
 
     bench/workers/run                     both tables
     bench/workers/run instructions        instructions per call, by callgrind: hardly different from run to run, and
-                                          independent of how many cores there are
+                                          independent of how many cores there are. Calls are few there, so every message
+                                          has a turn of its own and every hand-over wakes somebody: what a second
+                                          worker costs at most
     bench/workers/run calls [--rate N]    CPU time per call, how it is spread, and what workers wait for each other
 
 Phones and callers have 64 ports each, so that the kernel spreads them. A call is six messages, three of them
@@ -20,15 +22,16 @@ from pathlib import Path
 
 from bench import load, measure
 
-USERS = 1_000
+USERS, FEW_USERS = 1_000, 100
 PLACES = load.MANY_PLACES
 WORKERS = (1, 2)
 CONTROL = "control"
-SLOW_RATE, FEW, MANY = 100, 2, 22  # under callgrind: calls a second; seconds of the shorter and of the longer run
+SLOW_RATE, FEW, MANY = 20, 2, 22  # under callgrind: calls a second; seconds of the shorter and of the longer run
 PATIENCE = 300  # seconds until a server under callgrind listens
 SECONDS = 8
 HANDED = re.compile(r"worker_handed_over_total")
 WAITED = re.compile(r"worker_lock_waits_total")
+AGAIN = re.compile(r"sip_(server_responses_resent|client_requests_resent|server_absorbed)_total")
 
 
 def status():
@@ -43,33 +46,34 @@ def server(workers):
     return measure.causeway(workers, settings=[f"peer.control={CONTROL}"])
 
 
-def make_calls(rate, seconds):
+def make_calls(rate, seconds, users=USERS):
     """How many; none may fail."""
-    completed, failed = load.some_calls(rate, seconds, users=USERS, **PLACES)
+    completed, failed = load.some_calls(rate, seconds, users=users, **PLACES)
     if failed:
         raise SystemExit(f"{failed} of {completed + failed} calls at {rate} a second failed")
     return completed
 
 
 def collected(workers, seconds):
-    """(calls, instructions of the whole program) of one run under callgrind."""
+    """(calls, instructions of the whole program, messages sent again) of one run under callgrind."""
     counted = server(workers)
     counted.command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *counted.command]
     counted.patience = PATIENCE
     with counted:
-        load.register(USERS, rate=200, **PLACES)
-        calls = make_calls(SLOW_RATE, seconds)
-    return calls, int(re.search(r"Collected : (\d+)", counted.said()).group(1))
+        load.register(FEW_USERS, rate=SLOW_RATE, **PLACES)
+        made = make_calls(SLOW_RATE, seconds, FEW_USERS)
+        again = total(status()["counters"], AGAIN)
+    return made, int(re.search(r"Collected : (\d+)", counted.said()).group(1)), again
 
 
 def instructions(_args):
-    print(f"{'workers':>8}{'instructions per call':>24}{'to one worker':>16}")
+    print(f"{'workers':>8}{'instructions per call':>24}{'to one worker':>16}{'sent again':>12}")
     one = None
     for workers in WORKERS:
-        (few, before), (many, after) = collected(workers, FEW), collected(workers, MANY)
+        (few, before, _), (many, after, again) = collected(workers, FEW), collected(workers, MANY)
         each = (after - before) / (many - few)
         one = one or each
-        print(f"{workers:>8}{each:>24,.0f}{each / one:>16.3f}", flush=True)
+        print(f"{workers:>8}{each:>24,.0f}{each / one:>16.3f}{again:>12}", flush=True)
 
 
 def calls(args):
