@@ -1,5 +1,6 @@
 # causeway_module(NAME DEPENDENCIES...): src/NAME/*.cc, less the tests, as a static library, and
-# src/NAME/*_test.cc as one test program NAME_test.
+# src/NAME/*_test.cc as one test program NAME_test. Tests are not optimised as much as what they test: they are
+# compiled more often than run.
 set_property(GLOBAL PROPERTY CAUSEWAY_MODULES "")
 
 function(causeway_module name)
@@ -32,6 +33,7 @@ function(causeway_tests)
       add_executable(${name}_test ${sources})
       target_link_libraries(${name}_test PRIVATE causeway_${name} GTest::gtest GTest::gtest_main)
       target_compile_definitions(${name}_test PRIVATE CAUSEWAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+      target_compile_options(${name}_test PRIVATE $<$<CONFIG:Release>:-O1>)
       gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_MODE PRE_TEST
         PROPERTIES TIMEOUT 120)
     endif()
