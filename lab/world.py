@@ -235,7 +235,8 @@ class Host:
         subprocess.run(["ip", "netns", "add", name], check=True)
         _ip_batch(f"link add {self.port} type veth peer name eth0 netns {name}",
                   f"link set {self.port} master br0 up")
-        _ip_batch("link set lo up", f"addr add {self.address}/24 dev eth0",
+        # Several datagrams that leave in one piece (UDP_SEGMENT) would cross the switch, and be captured, as one.
+        _ip_batch("link set lo up", "link set eth0 gso_max_segs 1", f"addr add {self.address}/24 dev eth0",
                   f"addr add {self.address6}/64 dev eth0 nodad", "link set eth0 up",
                   f"route add default via {PREFIX}1", host=name)
 
