@@ -60,7 +60,8 @@ class BatchSocket {
       Place::fail("bind " + local.text());
     if (connect(fd_, reinterpret_cast<const sockaddr*>(&there), sizeof there) != 0)
       Place::fail("connect " + server.text());
-    for (std::string& room : room_) room.resize(kLargest);
+    const int on = 1;  // what the server sends as one piece is received as one
+    setsockopt(fd_, SOL_UDP, UDP_GRO, &on, sizeof on);
   }
   ~BatchSocket() { close(fd_); }
   BatchSocket(const BatchSocket&) = delete;
@@ -93,25 +94,42 @@ class BatchSocket {
   template <class F>
   void receive(F&& f) {
     for (int got = kBatch; got == static_cast<int>(kBatch);) {
+      static std::vector<char> room(kBatch * kLargest);  // of all sockets: nothing stays in it
       for (std::size_t i = 0; i < kBatch; ++i) {
-        parts_[i] = {room_[i].data(), kLargest};
-        describe(i, i, 1);
+        parts_[i] = {room.data() + i * kLargest, kLargest};
+        msghdr& in = describe(i, i, 1);
+        in.msg_control = segment_sizes_[i].bytes.data();
+        in.msg_controllen = segment_sizes_[i].bytes.size();
       }
       got = recvmmsg(fd_, headers_.data(), kBatch, MSG_DONTWAIT, nullptr);
-      lengths_.clear();
-      for (int i = 0; i < got; ++i) lengths_.push_back(headers_[static_cast<std::size_t>(i)].msg_len);
-      for (std::size_t i = 0; i < lengths_.size(); ++i) f(std::string_view(room_[i].data(), lengths_[i]));
+      pieces_.clear();
+      for (int i = 0; i < got; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        cut({room.data() + at * kLargest, headers_[at].msg_len}, headers_[at].msg_hdr);
+      }
+      for (std::string_view piece : pieces_) f(piece);
     }
   }
 
  private:
-  static constexpr std::size_t kBatch = 64, kWaiting = 256, kLargest = 4096;
+  static constexpr std::size_t kBatch = 64, kWaiting = 256, kLargest = 65536;
   static constexpr std::size_t kMostBytes = 60000;  // in one piece; the kernel allows 65,507
   static constexpr std::size_t kMostSegment = 1400;
   static constexpr int kKernelBuffer = 32 << 20;
   struct alignas(cmsghdr) SegmentSize {
-    std::array<char, CMSG_SPACE(sizeof(std::uint16_t))> bytes;
+    std::array<char, CMSG_SPACE(sizeof(int))> bytes;
   };
+
+  // The datagrams of one piece.
+  void cut(std::string_view bytes, msghdr& header) {
+    int size = 0;
+    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c))
+      if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) std::memcpy(&size, CMSG_DATA(c), sizeof size);
+    for (; size > 0 && bytes.size() > static_cast<std::size_t>(size);
+         bytes.remove_prefix(static_cast<std::size_t>(size)))
+      pieces_.push_back(bytes.substr(0, static_cast<std::size_t>(size)));
+    pieces_.push_back(bytes);
+  }
 
   msghdr& describe(std::size_t header, std::size_t first_part, std::size_t parts) {
     headers_[header] = {};
@@ -131,7 +149,7 @@ class BatchSocket {
     msghdr& out = describe(header, first, length);
     if (length == 1) return 1;
     out.msg_control = segment_sizes_[header].bytes.data();
-    out.msg_controllen = segment_sizes_[header].bytes.size();
+    out.msg_controllen = CMSG_SPACE(sizeof(std::uint16_t));
     cmsghdr* segment = CMSG_FIRSTHDR(&out);
     segment->cmsg_level = SOL_UDP;
     segment->cmsg_type = UDP_SEGMENT;
@@ -145,11 +163,10 @@ class BatchSocket {
   std::string at_;
   int fd_;
   std::array<std::string, kWaiting> waiting_;
-  std::array<std::string, kBatch> room_;
   std::array<iovec, kWaiting> parts_;
   std::array<mmsghdr, kWaiting> headers_;
   std::array<SegmentSize, kWaiting> segment_sizes_;
-  std::vector<unsigned> lengths_;
+  std::vector<std::string_view> pieces_;
   std::size_t count_ = 0;
 };
 

@@ -7,6 +7,15 @@ using namespace causeway::sip;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
+  if (auto usual = usual_via(text)) {
+    const auto any = parse_any_via(usual->text);
+    if (!any || any->text != usual->text || any->host != usual->host || any->port != usual->port ||
+        any->transport != usual->transport || any->transport_text != usual->transport_text ||
+        any->params.text != usual->params.text || any->branch != usual->branch ||
+        any->maddr != usual->maddr || any->has_rport != usual->has_rport ||
+        any->has_received != usual->has_received)
+      std::abort();
+  }
   if (auto via = parse_via(text); via && (!well_formed(via->params) || via->host.empty())) std::abort();
   if (auto address = parse_name_addr(text)) {
     if (address_params(text).text != address->params.text) std::abort();

@@ -152,8 +152,9 @@ inline constexpr base::Duration kOverloadCalm = 1s;
 inline constexpr base::Duration kMaxOverloadTarget = 80ms;
 inline constexpr int kLaterStage = 5;
 static_assert(kLaterStage * kMaxOverloadTarget < kT1);
-// Refusals answered in one window: 200,000 a second take about a third of a core. The rest gets no answer.
-inline constexpr std::uint64_t kRefusalsPerWindow = 10'000;
+// Refusals answered in one window: 500,000 a second take more than half a core. The rest gets no answer. (It will be
+// sent again, so silence saves little as long as there is time to answer.)
+inline constexpr std::uint64_t kRefusalsPerWindow = 25'000;
 // The share of what is taken is told as that of so many windows: a second.
 inline constexpr int kOverloadShareWindows = 20;
 // Strangers can provoke it: it is logged no more often than this.

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <new>
 
+#include "net/descriptor.h"
+
 namespace causeway::net {
 
 UdpBatch::UdpBatch() {
@@ -15,6 +17,7 @@ UdpBatch::UdpBatch() {
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();  // at start only
   memory_ = static_cast<char*>(memory);
+  datagrams_.reserve(limits::kBatch + limits::kMaxSegments);
   for (std::size_t i = 0; i < limits::kBatch; ++i) {
     receive_pieces_[i] = {slot(i), limits::kMaxDatagram};
     msghdr& in = receive_headers_[i].msg_hdr;
@@ -28,32 +31,62 @@ UdpBatch::UdpBatch() {
 
 UdpBatch::~UdpBatch() { ::munmap(memory_, limits::kBatch * kStride); }
 
+void UdpBatch::prepare(int fd) {
+  set_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+  set_option(fd, SOL_UDP, UDP_GRO, 1);
+}
+
 int UdpBatch::receive(int fd) {
-  for (mmsghdr& header : receive_headers_) header.msg_hdr.msg_namelen = sizeof(SocketAddress);
-  receive_headers_[0].msg_hdr.msg_control = stamp_.bytes.data();
-  receive_headers_[0].msg_hdr.msg_controllen = stamp_.bytes.size();
-  const int count = ::recvmmsg(fd, receive_headers_.data(), limits::kBatch, MSG_DONTWAIT, nullptr);
-  for (int i = 0; i < count; ++i) {
-    datagrams_[i].from = Address::from_sockaddr(addresses_[i].any);
-    datagrams_[i].bytes = {slot(static_cast<std::size_t>(i)), receive_headers_[i].msg_len};
+  for (std::size_t i = 0; i < limits::kBatch; ++i) {
+    msghdr& in = receive_headers_[i].msg_hdr;
+    in.msg_namelen = sizeof(SocketAddress);
+    in.msg_control = &receive_controls_[i];
+    in.msg_controllen = sizeof(Received);
   }
-  if (count > 0) waited_ = first_waited();
+  const int count = ::recvmmsg(fd, receive_headers_.data(), limits::kBatch, MSG_DONTWAIT, nullptr);
+  filled_ = static_cast<std::size_t>(std::max(count, 0));
+  given_ = 0;
   return count;
 }
 
+std::span<Datagram> UdpBatch::next() {
+  datagrams_.clear();
+  waited_ = {};
+  while (given_ < filled_ && datagrams_.size() < limits::kBatch) cut(given_++);
+  return datagrams_;
+}
+
+namespace {
+
 // The kernel stamps with the wall clock: what is negative was stamped before somebody set it back.
-std::chrono::microseconds UdpBatch::first_waited() {
-  msghdr& first = receive_headers_[0].msg_hdr;
-  for (cmsghdr* c = CMSG_FIRSTHDR(&first); c; c = CMSG_NXTHDR(&first, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
-    timespec came, now;
-    std::memcpy(&came, CMSG_DATA(c), sizeof came);
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    const auto waited =
-        std::chrono::seconds(now.tv_sec - came.tv_sec) + std::chrono::nanoseconds(now.tv_nsec - came.tv_nsec);
-    return std::max(std::chrono::floor<std::chrono::microseconds>(waited), std::chrono::microseconds{0});
+std::chrono::microseconds since(const timespec& stamp) {
+  timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  const auto waited =
+      std::chrono::seconds(now.tv_sec - stamp.tv_sec) + std::chrono::nanoseconds(now.tv_nsec - stamp.tv_nsec);
+  return std::max(std::chrono::floor<std::chrono::microseconds>(waited), std::chrono::microseconds{0});
+}
+
+}  // namespace
+
+// The datagrams of one slot.
+void UdpBatch::cut(std::size_t slot_number) {
+  mmsghdr& header = receive_headers_[slot_number];
+  int segment = 0;
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header.msg_hdr); c; c = CMSG_NXTHDR(&header.msg_hdr, c)) {
+    if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+      std::memcpy(&segment, CMSG_DATA(c), sizeof segment);
+    } else if (datagrams_.empty() && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+      timespec stamp;
+      std::memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+      waited_ = since(stamp);
+    }
   }
-  return {};
+  const Address from = Address::from_sockaddr(addresses_[slot_number].any);
+  std::span<char> bytes(slot(slot_number), header.msg_len);
+  const std::size_t size = segment > 0 ? static_cast<std::size_t>(segment) : bytes.size();
+  for (; bytes.size() > size; bytes = bytes.subspan(size)) datagrams_.push_back({from, bytes.first(size)});
+  datagrams_.push_back({from, bytes});
 }
 
 namespace {

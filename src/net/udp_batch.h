@@ -3,7 +3,8 @@
 //
 // Datagrams of one size that follow each other to one address leave as one piece, which the kernel cuts
 // (UDP_SEGMENT): it goes down through the kernel once, not once for each, and that is most of what sending
-// costs.
+// costs. The same the other way round: what a network card's driver or another program of this machine has
+// put together (UDP_GRO) is received in one slot, and cut here.
 #pragma once
 
 #include <netinet/in.h>
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <ctime>
 #include <span>
+#include <vector>
 
 #include "base/buffer.h"
 #include "base/limits.h"
@@ -30,14 +32,15 @@ class UdpBatch {
   UdpBatch(const UdpBatch&) = delete;
   UdpBatch& operator=(const UdpBatch&) = delete;
 
-  // Reads what is there. The number of datagrams, or -1 with errno set. They stay valid until the
-  // next receive.
+  // What a socket must be set to for the below.
+  static void prepare(int fd);
+  // Reads what is there: how many slots were filled (kBatch: there may be more), or -1 with errno set.
   int receive(int fd);
-  // How long the first of them had lain in the kernel's queue; zero if the socket has no SO_TIMESTAMPNS.
+  // Some of the datagrams that were read, in order, about kBatch at a time; none when all have been given.
+  // They stay valid until the next call.
+  std::span<Datagram> next();
+  // How long the first of those had lain in the kernel's queue.
   std::chrono::microseconds waited() const { return waited_; }
-  std::span<Datagram> received(int count) {
-    return std::span(datagrams_).first(static_cast<std::size_t>(count));
-  }
 
   struct Outgoing {
     Address to;
@@ -61,7 +64,7 @@ class UdpBatch {
     sockaddr_in6 v6;
   };
   char* slot(std::size_t i) { return memory_ + i * kStride; }
-  std::chrono::microseconds first_waited();
+  void cut(std::size_t slot_number);
   int send_runs(int fd, std::span<const Outgoing> queue, std::size_t longest_run);
   void describe(std::size_t header, std::size_t first_piece, std::span<const Outgoing> run);
 
@@ -69,7 +72,13 @@ class UdpBatch {
   std::array<SocketAddress, limits::kBatch> addresses_{};
   std::array<iovec, limits::kBatch> receive_pieces_{};
   std::array<mmsghdr, limits::kBatch> receive_headers_{};
-  Control<sizeof(timespec)> stamp_{};
+  struct Received {
+    Control<sizeof(timespec)> stamp;
+    Control<sizeof(int)> segment_size;
+  };
+  std::array<Received, limits::kBatch> receive_controls_{};
+  std::size_t filled_ = 0, given_ = 0;  // slots
+  std::vector<Datagram> datagrams_;     // those of the slots that next() has given last
   std::chrono::microseconds waited_{};
   std::array<iovec, limits::kUdpFlush> send_pieces_{};
   std::array<mmsghdr, limits::kBatch> send_headers_{};
@@ -77,7 +86,6 @@ class UdpBatch {
   std::array<Control<sizeof(std::uint16_t)>, limits::kBatch> segment_sizes_{};
   std::array<std::uint16_t, limits::kBatch> runs_{};  // datagrams in each header
   std::size_t longest_run_ = limits::kMaxSegments;
-  std::array<Datagram, limits::kBatch> datagrams_{};
 };
 
 }  // namespace causeway::net

@@ -52,7 +52,7 @@ base::Result<std::unique_ptr<UdpSocket>> RealUdpSocket::open(NetworkCore& core, 
     set_option(fd.get(), IPPROTO_IP, IP_RECVERR, 1);
   else
     set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVERR, 1);
-  set_option(fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, 1);
+  UdpBatch::prepare(fd.get());
   return std::unique_ptr<UdpSocket>(new RealUdpSocket(core, std::move(fd), handler));
 }
 
@@ -77,8 +77,9 @@ void RealUdpSocket::wait_readable() {
 }
 
 void RealUdpSocket::on_readable() {
-  int rounds = 0;
-  for (; rounds < limits::kReadRounds; ++rounds) {
+  constexpr std::size_t kMost = limits::kReadRounds * limits::kBatch;
+  std::size_t read = 0;
+  for (int rounds = 0; rounds < limits::kReadRounds && read < kMost; ++rounds) {
     const int count = core_.udp_batch->receive(fd_.get());
     ++core_.metrics.udp_receive_calls;
     if (count < 0) {
@@ -88,17 +89,26 @@ void RealUdpSocket::on_readable() {
       if (errno == EAGAIN) break;
       continue;
     }
-    core_.metrics.udp_received.add(static_cast<std::uint64_t>(count));
-    core_.waited = core_.udp_batch->waited();
-    bool gone = false;
-    gone_ = &gone;
-    handler_.on_datagrams(core_.udp_batch->received(count));
-    if (gone) return;
-    gone_ = nullptr;
+    for (auto some = core_.udp_batch->next(); !some.empty(); some = core_.udp_batch->next()) {
+      read += some.size();
+      if (!hand_over(some)) return;
+    }
     if (count < static_cast<int>(limits::kBatch)) break;
   }
-  if (rounds == limits::kReadRounds) note_kernel_drops();
+  if (read >= kMost) note_kernel_drops();
   wait_readable();
+}
+
+// False if the handler has destroyed this socket.
+bool RealUdpSocket::hand_over(std::span<Datagram> datagrams) {
+  core_.metrics.udp_received.add(datagrams.size());
+  core_.waited = core_.udp_batch->waited();
+  bool gone = false;
+  gone_ = &gone;
+  handler_.on_datagrams(datagrams);
+  if (gone) return false;
+  gone_ = nullptr;
+  return true;
 }
 
 void RealUdpSocket::queue(std::vector<UdpBatch::Outgoing>& queue, const Address& to, base::Buffer bytes) {

@@ -26,6 +26,7 @@ class RealUdpSocket final : public UdpSocket, private Flushable {
  private:
   RealUdpSocket(NetworkCore& core, Descriptor fd, UdpHandler& handler);
   void on_readable();
+  bool hand_over(std::span<Datagram> datagrams);
   void queue(std::vector<UdpBatch::Outgoing>& queue, const Address& to, base::Buffer bytes);
   void flush() override;
   void flush_queues();

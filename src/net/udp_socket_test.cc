@@ -62,7 +62,8 @@ TEST_F(Udp, ATurnsDatagramsGoInOneBatch) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(at_b.got[static_cast<std::size_t>(i)], std::to_string(i));
 }
 
-// Lengths and addresses that change, and one too long for most packets, so that runs of every kind leave.
+// Lengths and addresses that change, and one too long for most packets, so that runs of every kind leave, are
+// put together and cut.
 TEST_F(Udp, WhatLeavesAsOnePieceArrivesAsItWasQueued) {
   Receiver at_c;
   const auto c = open("127.0.0.1:0", at_c);

@@ -24,10 +24,13 @@ bool Admission::look(std::string_view bytes, const Flow& flow) {
   const auto stage = flow.member ? Overload::Stage::later : Overload::Stage::first;
   if (begins(method) != Begins::something || !overload_.refuses(stage)) return false;
   const auto via = find_top_via(bytes);
-  if (!via || transactions_.may_know(*via, method)) return false;
+  const auto key = via ? transactions_.key_of(*via, method) : std::nullopt;
+  if (!key) return false;
+  auto refusal = transport_.write_refusal(bytes, *via, flow);
+  if (!refusal || transactions_.knows(*key)) return false;
   const bool says_so = overload_.has_budget() || net::is_stream(flow.transport);
-  if (!transport_.refuse_unparsed(bytes, *via, flow, says_so)) return false;
   overload_.on_refused(says_so);
+  if (says_so) transport_.send_refusal(std::move(refusal), *via, flow);
   return true;
 }
 

@@ -82,6 +82,13 @@ bool is_param(std::string_view param, std::string_view name) {
   return param.empty() || param[0] == '=' || is_blank(param[0]) || param[0] == '\r' || param[0] == '\n';
 }
 
+// Nothing else stands in the line of `value`, and it is not folded.
+bool ends_line(std::string_view message, std::string_view value) {
+  const std::size_t end = static_cast<std::size_t>(value.data() + value.size() - message.data());
+  return message.size() - end > 2 && message[end] == '\r' && message[end + 1] == '\n' &&
+         !is_blank(message[end + 2]);
+}
+
 }  // namespace
 
 std::optional<Via> find_top_via(std::string_view message) {
@@ -90,6 +97,8 @@ std::optional<Via> find_top_via(std::string_view message) {
     const std::size_t at = end + 1;
     if (at >= message.size() || message[at] == '\r' || message[at] == '\n') return std::nullopt;
     if ((message[at] | 0x20) != 'v') continue;
+    if (message.substr(at).starts_with("Via: "))
+      if (auto via = usual_via(message.substr(at + 5)); via && ends_line(message, via->text)) return via;
     const auto field = via_value(message, at);
     if (!field) continue;
     const auto first = split_first(*field);

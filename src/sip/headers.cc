@@ -189,7 +189,73 @@ Parsed<FirstValue> split_first(std::string_view field) {
   return result;
 }
 
+namespace {
+
+// One parameter of a usual Via, without its ';'.
+bool take_usual_param(std::string_view param, Via& via) {
+  const auto is = [param](std::string_view name) {
+    return param.size() >= name.size() && same_text(param.substr(0, name.size()), name) &&
+           (param.size() == name.size() || param[name.size()] == '=');
+  };
+  const auto value = [param](std::size_t name) { return param.substr(std::min(param.size(), name + 1)); };
+  if (param.empty()) return false;
+  switch (scan::lower(param[0])) {
+    case 'b':
+      if (!is("branch")) return false;
+      if (via.branch.empty()) via.branch = value(6);
+      return true;
+    case 'r':
+      if (is("rport")) return via.has_rport = true;
+      return is("received") && (via.has_received = true);
+    case 'm':
+      if (!is("maddr")) return false;
+      if (via.maddr.empty()) via.maddr = value(5);
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+std::optional<Via> usual_via(std::string_view text) {
+  constexpr std::string_view kUdp = "SIP/2.0/UDP ";
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  if (!text.starts_with(kUdp)) return std::nullopt;
+  Via via;
+  via.transport_text = text.substr(8, 3);
+  via.transport = net::Transport::udp;
+  const char* p = begin + kUdp.size();
+  const char* const host = p;
+  while (p != end && scan::is(*p, scan::kHost)) ++p;
+  if (p == host) return std::nullopt;
+  via.host = {host, static_cast<std::size_t>(p - host)};
+  if (p != end && *p == ':') {
+    unsigned port = 0;
+    const char* const digits = ++p;
+    while (p != end && p - digits < 5 && scan::is_digit(*p))
+      port = port * 10 + static_cast<unsigned>(*p++ - '0');
+    if (port == 0 || port > 65535 || (p != end && scan::is_digit(*p))) return std::nullopt;
+    via.port = static_cast<std::uint16_t>(port);
+  }
+  const char* const params = p;
+  while (p != end && *p == ';') {
+    const char* const param = p + 1;
+    p = scan::find_value_end(param, end);
+    if (!take_usual_param({param, static_cast<std::size_t>(p - param)}, via)) return std::nullopt;
+  }
+  via.params.text = {params, static_cast<std::size_t>(p - params)};
+  via.text = {begin, static_cast<std::size_t>(p - begin)};
+  return via;
+}
+
 Parsed<Via> parse_via(std::string_view value) {
+  if (auto via = usual_via(value); via && via->text.size() == value.size()) return *via;
+  return parse_any_via(value);
+}
+
+Parsed<Via> parse_any_via(std::string_view value) {
   Via via;
   via.text = trim(value);
   std::string_view rest = via.text;

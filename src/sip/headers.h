@@ -48,6 +48,12 @@ struct Via {
   bool has_received = false;  // with or without value
 };
 Parsed<Via> parse_via(std::string_view value);
+// The Via at the front of `text`, as parse_via gives it, if it has the form in which nearly all come (no
+// white space but one, no quotes, brackets or parameters beyond those above); quick. `via.text` ends before
+// what cannot belong to it.
+std::optional<Via> usual_via(std::string_view text);
+// parse_via by its grammar alone.
+Parsed<Via> parse_any_via(std::string_view value);
 
 // From, To, Contact, Route, Record-Route, Path, P-Asserted-Identity: name-addr or addr-spec.
 struct NameAddr {

@@ -75,6 +75,37 @@ TEST(Params, ValuesOfAllLengths) {
 }
 
 // RFC 4475 3.1.1.1
+TEST(Via, TheUsualFormIsReadAsAnyOther) {
+  for (std::string_view text :
+       {"SIP/2.0/UDP h", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport",
+        "SIP/2.0/UDP h:1;RPORT=5060;Branch=a",
+        "SIP/2.0/UDP a_b.c-d:65535;received=[2001:db8::1];maddr=1.2.3.4;maddr=5;branch=a;branch=b",
+        "SIP/2.0/UDP h;branch;rport=;received;maddr", "SIP/2.0/UDP h:00080;branch==;branch=x"}) {
+    const auto usual = usual_via(text);
+    const auto any = parse_any_via(text);
+    ASSERT_TRUE(usual && any) << text;
+    EXPECT_EQ(usual->text, text);
+    EXPECT_EQ(usual->text, any->text);
+    EXPECT_EQ(usual->transport_text, any->transport_text);
+    EXPECT_EQ(usual->transport, any->transport);
+    EXPECT_EQ(usual->host, any->host);
+    EXPECT_EQ(usual->port, any->port);
+    EXPECT_EQ(usual->params.text, any->params.text);
+    EXPECT_EQ(usual->branch, any->branch);
+    EXPECT_EQ(usual->maddr, any->maddr);
+    EXPECT_EQ(usual->has_rport, any->has_rport);
+    EXPECT_EQ(usual->has_received, any->has_received);
+  }
+  // Left to the grammar, or no Via.
+  for (std::string_view text :
+       {"SIP/2.0/TCP h", "SIP/2.0/UDP  h", "SIP/2.0/UDP [::1]", "SIP/2.0/UDP h:", "SIP/2.0/UDP h:0",
+        "SIP/2.0/UDP h:65536", "SIP/2.0/UDP h:000080", "SIP/2.0/UDP h;i=1", "SIP/2.0/UDP h;",
+        "SIP/2.0/UDP h;;rport", "SIP/2.0/UDP h;rportx", "SIP/2.0/UDP ;rport", "SIP/2.0/UDP ", ""})
+    EXPECT_FALSE(usual_via(text)) << text;
+  EXPECT_EQ(usual_via("SIP/2.0/UDP h;branch=a, SIP/2.0/UDP i")->text, "SIP/2.0/UDP h;branch=a");
+  EXPECT_EQ(usual_via("SIP/2.0/UDP h ;branch=a")->text, "SIP/2.0/UDP h");
+}
+
 TEST(Via, TortureWhiteSpace) {
   auto v = parse_via("SIP  / 2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw");
   ASSERT_TRUE(v);

@@ -41,9 +41,14 @@ class LineReader {
   std::string_view rest_;
 };
 
+// A header line: its name, if it is one that a response repeats.
 struct Line {
-  HeaderName name = HeaderName::other;  // if it is one that a response repeats
-  std::string_view value;
+  HeaderName name = HeaderName::other;
+  const char* colon = nullptr;
+  const char* end = nullptr;
+  std::string_view value() const {
+    return scan::trim({colon + 1, static_cast<std::size_t>(end - colon - 1)});
+  }
 };
 
 Line read(std::string_view line) {
@@ -60,49 +65,43 @@ Line read(std::string_view line) {
   const char* end = line.data() + line.size();
   const char* colon = scan::find_colon(line.data(), end);
   if (colon == end) return {};
-  const auto name = scan::trim_right({line.data(), static_cast<std::size_t>(colon - line.data())});
-  return {find_header_name(name), scan::trim({colon + 1, static_cast<std::size_t>(end - colon - 1)})};
+  const char* name_end = colon;
+  while (name_end != line.data() && scan::is_wsp(name_end[-1])) --name_end;
+  return {find_header_name({line.data(), static_cast<std::size_t>(name_end - line.data())}), colon, end};
 }
 
 // That of a Via line with one value; nothing where the parser must look.
-std::string_view usual_branch(std::string_view via) {
-  constexpr std::string_view kBranch = ";branch=";
-  const std::size_t at = via.find(kBranch);
-  if (at == via.npos || via.find(',') != via.npos || via.find('"') != via.npos) return {};
-  const char* begin = via.data() + at + kBranch.size();
-  const char* end = scan::find_value_end(begin, via.data() + via.size());
-  const std::string_view branch(begin, static_cast<std::size_t>(end - begin));
-  return has_magic_cookie(branch) ? branch : std::string_view{};
+std::string_view usual_branch(std::string_view value, std::string_view message) {
+  const auto via = usual_via(message.substr(static_cast<std::size_t>(value.data() - message.data())));
+  return via && via->text.size() == value.size() && has_magic_cookie(via->branch) ? via->branch
+                                                                                  : std::string_view{};
 }
 
 class Refusal {
  public:
   Refusal(std::size_t request_size, const Via& via, const net::Address& source, const StatelessTag& tag)
       : out_(base::Buffer::with_room(request_size + kSourceRoom + kOwnText)),
+        to_(out_.data()),
         via_(via),
         source_(source),
         tag_(tag) {
-    out_.append(kStatusLine);
+    put(kStatusLine);
   }
 
   // False if the line is not as usual.
   bool take(std::string_view line) {
-    const auto [name, value] = read(line);
-    switch (name) {
+    const Line read_line = read(line);
+    switch (read_line.name) {
       case HeaderName::via:
-        copy_via(line);
-        return true;
+        return put_via(line);
       case HeaderName::to:
-        return once(kTo) && copy_to(value);
+        return once(kTo) && put_to(read_line.value());
       case HeaderName::call_id:
-        out_.append(line);
-        return once(kCallId);
+        return once(kCallId) && put(line);
       case HeaderName::from:
-        out_.append(line);
-        return once(kFrom);
+        return once(kFrom) && put(line);
       case HeaderName::cseq:
-        out_.append(line);
-        return once(kCSeq);
+        return once(kCSeq) && put(line);
       default:
         return true;
     }
@@ -110,12 +109,13 @@ class Refusal {
 
   base::Buffer finish() {
     if (!has_via_ || seen_ != (kTo | kCallId | kFrom | kCSeq)) return {};
-    out_.append(kRetryAfter);
-    out_.append(RetryAfter(tag_.hash()).text());
-    out_.append("\r\n");
-    out_.append(kLength);
+    put(kRetryAfter);
+    put(RetryAfter(tag_.hash()).text());
+    put("\r\n");
+    put(kLength);
     pad(kNone.size());
-    out_.append(kNone);
+    put(kNone);
+    out_.resize(size());
     return std::move(out_);
   }
 
@@ -127,32 +127,39 @@ class Refusal {
     return true;
   }
 
-  void copy_via(std::string_view line) {
-    if (std::exchange(has_via_, true) || !needs_source(via_, source_)) return out_.append(line);
-    const std::size_t size = out_.size();
-    const auto completed = complete_via(line, via_, source_, {out_.data() + size, out_.capacity() - size});
-    out_.resize(size + completed.size());
-  }
-
-  // A name-addr with nothing behind it has no tag.
-  bool copy_to(std::string_view value) {
-    if (!value.ends_with('>')) return false;
-    out_.append("To: ");
-    out_.append(value);
-    out_.append(kTag);
-    out_.append(tag_.text());
-    out_.append("\r\n");
+  std::size_t size() const { return static_cast<std::size_t>(to_ - out_.data()); }
+  // There is room: no line is written twice.
+  bool put(std::string_view text) {
+    std::memcpy(to_, text.data(), text.size());
+    to_ += text.size();
     return true;
   }
 
+  bool put_via(std::string_view line) {
+    if (std::exchange(has_via_, true) || !needs_source(via_, source_)) return put(line);
+    // Else it is folded.
+    const char* const via_end = via_.text.data() + via_.text.size();
+    if (via_.text.data() < line.data() || via_end > line.data() + line.size()) return false;
+    to_ += complete_via(line, via_, source_, {to_, out_.capacity() - size()}).size();
+    return true;
+  }
+
+  // A name-addr with nothing behind it has no tag.
+  bool put_to(std::string_view value) {
+    const std::size_t open = value.find('<');
+    const bool no_tag =
+        open != value.npos && value.find('>', open) == value.size() - 1 && value.find(';') > open;
+    return no_tag && put("To: ") && put(value) && put(kTag) && put(tag_.text()) && put("\r\n");
+  }
+
   void pad(std::size_t still_to_come) {
-    const std::size_t size = out_.size();
-    const std::size_t count = limits::kRefusalStep - (size + still_to_come) % limits::kRefusalStep;
-    std::memset(out_.data() + size, ' ', count);
-    out_.resize(size + count);
+    const std::size_t count = limits::kRefusalStep - (size() + still_to_come) % limits::kRefusalStep;
+    std::memset(to_, ' ', count);
+    to_ += count;
   }
 
   base::Buffer out_;
+  char* to_;
   const Via& via_;
   const net::Address& source_;
   const StatelessTag& tag_;
@@ -202,14 +209,15 @@ bool acknowledges_stateless(std::string_view ack, const net::Ip& source, const b
   std::string_view branch, tag;
   LineReader lines(ack);
   while (branch.empty() || tag.empty()) {
-    const auto line = lines.next();
-    if (line.size() <= 2) return false;
-    const auto [name, value] = read(line);
-    if (name == HeaderName::via && branch.empty()) {
-      branch = usual_branch(value);
+    const auto text = lines.next();
+    if (text.size() <= 2) return false;
+    const Line line = read(text);
+    if (line.name == HeaderName::via && branch.empty()) {
+      branch = usual_branch(line.value(), ack);
       if (branch.empty()) return false;
-    } else if (name == HeaderName::to) {
+    } else if (line.name == HeaderName::to) {
       // Ours has been put behind the last bracket.
+      const std::string_view value = line.value();
       tag = value.substr(value.size() - std::min(value.size(), StatelessTag::kLength));
       if (!StatelessTag::looks_like(tag)) return false;
     }

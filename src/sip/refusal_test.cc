@@ -95,8 +95,11 @@ TEST_F(Refusing, LeavesTheUnusualToTheParser) {
     return lines.text();
   };
   for (const std::string& request :
-       {with(&Lines::to, "To: <sip:bob@p2psip.org>;tag=1\r\n"),
-        with(&Lines::to, "To: sip:bob@p2psip.org\r\n"),
+       {with(&Lines::via, "Via:\r\n SIP/2.0/UDP h;branch=z9hG4bKx;rport\r\n"),
+        with(&Lines::via, "Via: SIP/2.0/UDP h;branch=z9hG4bKx\r\n ;rport\r\n"),
+        with(&Lines::to, "To: <sip:bob@p2psip.org>;tag=1\r\n"),
+        with(&Lines::to, "To: sip:b@d;tag=1;x=<y>\r\n"), with(&Lines::to, "To: <sip:b@d>;tag=1>\r\n"),
+        with(&Lines::to, "To: sip:b@d>\r\n"), with(&Lines::to, "To: sip:bob@p2psip.org\r\n"),
         with(&Lines::to, "To: <sip:bob@p2psip.org>;x=\"<>\"\r\n"), with(&Lines::to, ""),
         with(&Lines::to, "To: <sip:b@d>\r\nt: <sip:b@d>\r\n"),
         with(&Lines::from, "From: <sip:a@d>\r\n ;tag=1\r\n"), with(&Lines::call_id, ""),

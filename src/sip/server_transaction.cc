@@ -85,9 +85,10 @@ ServerTransactions::Block* ServerTransactions::find(const TransactionKey& key) {
   return at == FlatIndex::kNone ? nullptr : &blocks_[at];
 }
 
-bool ServerTransactions::may_know(const Via& via, Method method) {
+std::optional<TransactionKey> ServerTransactions::key_of(const Via& via, Method method) {
   const auto key = keys_.make(via, method);
-  return !key || find(*key);
+  if (key) index_.prefetch((*key)[0]);
+  return key;
 }
 
 void ServerTransactions::on_request(const Message& request, const Via& via, const Flow& flow) {

@@ -38,8 +38,10 @@ class ServerTransactions {
   void answer(ServerTransaction& transaction, const Message& request, int status, std::string_view reason,
               std::string_view to_tag, std::span<const ExtraHeader> extra);
   std::size_t count() const { return blocks_.in_use(); }
-  // False if no request with this top Via and method has a transaction, and that is certain.
-  bool may_know(const Via& top_via, Method method);
+  // The key of a request with this top Via and method, if that is all that is needed for it; `knows` will
+  // soon be asked.
+  std::optional<TransactionKey> key_of(const Via& top_via, Method method);
+  bool knows(const TransactionKey& key) { return find(key) != nullptr; }
 
  private:
   enum class State : std::uint8_t { trying, proceeding, completed, confirmed, accepted };

@@ -38,7 +38,8 @@ class StatelessTag {
                 .add(b)
                 .value();
     text_[0] = kMark;
-    for (std::size_t i = 1; i < kLength; ++i) text_[i] = "0123456789abcdef"[hash_ >> 4 * (i - 1) & 15];
+    std::uint64_t rest = hash_;
+    for (std::size_t i = 1; i < kLength; ++i, rest >>= 4) text_[i] = "0123456789abcdef"[rest & 15];
   }
 
   static constexpr char kMark = 's';

@@ -79,7 +79,8 @@ class TransportLayer::Impl final : public ConnectionUser {
   std::chrono::microseconds waited() const { return network_.waited(); }
   void respond_stateless(const Message& request, const Via& via, const Flow& flow, int status,
                          std::string_view reason);
-  bool refuse_unparsed(std::string_view request, const Via& via, const Flow& flow, bool says_so);
+  base::Buffer write_refusal(std::string_view request, const Via& via, const Flow& flow) const;
+  void send_refusal(base::Buffer refusal, const Via& via, const Flow& flow);
   bool acknowledges_stateless(const Message& ack, const Via& via, const Flow& flow);
   bool acknowledges_stateless(std::string_view ack, const Flow& flow);
 
@@ -306,23 +307,23 @@ void TransportLayer::Impl::respond_stateless(const Message& request, const Via& 
   send(*back, std::move(response));
 }
 
-bool TransportLayer::Impl::refuse_unparsed(std::string_view request, const Via& via, const Flow& flow,
-                                           bool says_so) {
-  auto refusal = write_refusal(request, via, flow.remote, sources.secret());
-  if (!refusal) return false;
-  if (!says_so) return true;
-  if (SourceLimit::can_be_forged(flow.transport, flow.remote.ip)) {
-    if (refusal.size() > SourceLimit::kMostGrowth * received_bytes) return false;
-    if (!sources.take(flow.remote.ip)) return true;
-  }
+base::Buffer TransportLayer::Impl::write_refusal(std::string_view request, const Via& via,
+                                                 const Flow& flow) const {
+  auto refusal = sip::write_refusal(request, via, flow.remote, sources.secret());
+  const bool too_long = SourceLimit::can_be_forged(flow.transport, flow.remote.ip) &&
+                        refusal.size() > SourceLimit::kMostGrowth * received_bytes;
+  return too_long ? base::Buffer{} : refusal;
+}
+
+void TransportLayer::Impl::send_refusal(base::Buffer refusal, const Via& via, const Flow& flow) {
+  if (SourceLimit::can_be_forged(flow.transport, flow.remote.ip) && !sources.take(flow.remote.ip)) return;
   const auto back = response_flow(flow, via);
   if (!back) {
     ++metrics_.no_flow;
-    return true;
+    return;
   }
   ++metrics_.answered;
   send(*back, std::move(refusal), false);
-  return true;
 }
 
 bool TransportLayer::Impl::acknowledges_stateless(const Message& ack, const Via& via, const Flow& flow) {
@@ -491,9 +492,12 @@ void TransportLayer::respond_stateless(const Message& request, const Via& top_vi
 bool TransportLayer::acknowledges_stateless(const Message& ack, const Via& top_via, const Flow& flow) {
   return impl_->acknowledges_stateless(ack, top_via, flow);
 }
-bool TransportLayer::refuse_unparsed(std::string_view request, const Via& top_via, const Flow& flow,
-                                     bool says_so) {
-  return impl_->refuse_unparsed(request, top_via, flow, says_so);
+base::Buffer TransportLayer::write_refusal(std::string_view request, const Via& top_via,
+                                           const Flow& flow) const {
+  return impl_->write_refusal(request, top_via, flow);
+}
+void TransportLayer::send_refusal(base::Buffer refusal, const Via& top_via, const Flow& flow) {
+  impl_->send_refusal(std::move(refusal), top_via, flow);
 }
 bool TransportLayer::acknowledges_stateless(std::string_view ack, const Flow& flow) {
   return impl_->acknowledges_stateless(ack, flow);

@@ -113,9 +113,10 @@ class TransportLayer {
   // Is this the ACK to one? Then it has arrived: its source is what it says.
   bool acknowledges_stateless(const Message& ack, const Via& top_via, const Flow& flow);
 
-  // The same two before anything is parsed, for what is of the usual form (refusal.h). False: let it be
-  // parsed. The 503 leaves after everything else of this turn, and only if `says_so`.
-  bool refuse_unparsed(std::string_view request, const Via& top_via, const Flow& flow, bool says_so);
+  // The same before anything is parsed, for what is of the usual form (refusal.h). No buffer, false: let it be
+  // parsed. A refusal leaves after everything else of this turn.
+  base::Buffer write_refusal(std::string_view request, const Via& top_via, const Flow& flow) const;
+  void send_refusal(base::Buffer refusal, const Via& top_via, const Flow& flow);
   bool acknowledges_stateless(std::string_view ack, const Flow& flow);
 
   // What may be said to whom (source_limit.h), and the length of the request that is being handled, as it
