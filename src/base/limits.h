@@ -67,8 +67,11 @@ inline constexpr base::Duration kConnectTimeout = 4s;
 // An accepted connection must finish its TLS handshake within this.
 inline constexpr base::Duration kHandshakeTimeout = 5s;
 
-// Accepted connections per listener, all told; the oldest idle one is closed for a new one.
+// Accepted connections per listener, all told; the oldest idle one is closed for a new one. And of one source
+// (an IPv4 address, the /64 of an IPv6 one): more are refused, so that nobody can push out all others; an
+// office behind one address may still have two thousand phones.
 inline constexpr std::size_t kMaxAccepted = 20000;
+inline constexpr std::size_t kMaxAcceptedPerSource = 2000;
 
 // Connections accepted in one turn: 64 TLS handshakes begun are about 20 ms of work.
 inline constexpr int kAcceptsPerTurn = 64;
@@ -95,7 +98,8 @@ inline constexpr long kMaxCertificateChain = 16384;
 
 namespace causeway::stun::limits {
 
-// Attributes in one message. The most that a client has reason to send is a CreatePermission with a few dozen peers.
+// Attributes in one message. The most that a client has reason to send is a CreatePermission with a few dozen
+// peers.
 inline constexpr std::size_t kMaxAttributes = 128;
 
 // Types not understood that a 420 names (RFC 8489 14.9). The first would do.
@@ -169,9 +173,10 @@ inline constexpr int kRetryAfterLeast = 2, kRetryAfterMost = 10;
 // leave 130,000 lingering, and 500,000 of these blocks with their responses are 350 MB.
 inline constexpr std::size_t kMaxServerTransactions = 500'000;
 
-// Answers of this peer itself, over UDP, to a source that has proved nothing (source_limit.h): so many seconds'
-// worth at once, ten times as many for an hour after a proof, and no more than this in store for who keeps
-// proving himself: 3,000 refused calls a second at a round trip of half a second are 1,500 on their way.
+// Answers of this peer itself, over UDP, to a source that has proved nothing (source_limit.h): so many
+// seconds' worth at once, ten times as many for an hour after a proof, and no more than this in store for who
+// keeps proving himself: 3,000 refused calls a second at a round trip of half a second are 1,500 on their
+// way.
 inline constexpr base::Duration kStrangerBurst = 4s;
 inline constexpr int kProvenFactor = 10;
 inline constexpr base::Duration kProvenFor = 3600s;
@@ -186,6 +191,12 @@ inline constexpr std::size_t kMaxHandedOver = 32 << 20;
 
 // Retransmissions of one final response that wait while a connection for it is being made.
 inline constexpr std::size_t kMaxLateResponses = 8;
+// Connections that are being made for such responses, whose place DNS tells: whoever closes his connection in
+// the middle of a request makes us try.
+inline constexpr std::size_t kMaxLateConnections = 1024;
+
+// How long a digest challenge may be answered, and an answer that was overheard be used again.
+inline constexpr base::Duration kNonceLife = 300s;
 
 // Remote addresses for which the source address is remembered: a peer that is asked about many must not
 // remember them all.
@@ -252,10 +263,9 @@ using namespace std::chrono_literals;
 // one round trip or two; a thousand take up to a second.
 inline constexpr std::size_t kMaxSignersPerKey = 64;
 
-// Bytes of records that a holder keeps (200,000 users of 500 bytes), and how many of them one member
-// may have put: no member can crowd out all others, and one registrar may have 100,000 phones.
+// Bytes of records that a holder keeps (200,000 users of 500 bytes). One member may have put half of them: no
+// member can crowd out all others, and one registrar may have 100,000 phones.
 inline constexpr std::size_t kMaxStored = 100 << 20;
-inline constexpr std::size_t kMaxStoredPerSigner = 50 << 20;
 
 // Requests that a node answers a second, from all members together and from one address. A lookup is
 // about 20 requests over 8 to 11 nodes; many peers may stand behind one address.
@@ -285,6 +295,10 @@ inline constexpr std::size_t kMaxContacts = 8;
 inline constexpr std::size_t kMaxEndpoints = 4;
 inline constexpr std::size_t kMaxToken = 256;
 
+// Fields of a record, and of a contact or a body in it, with those that later versions may add.
+inline constexpr std::size_t kMaxFields = 24;
+inline constexpr std::size_t kMaxMoreFields = 16;
+
 // Nesting of a datagram's MessagePack; the engine's own messages have six levels.
 inline constexpr int kMaxDepth = 16;
 
@@ -294,8 +308,18 @@ inline constexpr std::size_t kMaxKnownCredentials = 4096;
 // Users whose records are cached while they are being called.
 inline constexpr std::size_t kMaxCachedUsers = 100'000;
 
-// Bytes of datagrams that wait for an earlier part of theirs, all together; beyond it they do not wait.
+// Users that are looked up at one time: each lookup is some twenty datagrams, and one for somebody who does
+// not exist ends after kLookupPatience. At 2,000 calls a second for users that are not cached, 300 are under
+// way.
+inline constexpr std::size_t kMaxUserLookups = 1000;
+
+// Then a user, a peer or a service is taken for not there.
+inline constexpr base::Duration kLookupPatience = 2s;
+
+// Bytes of datagrams that wait for an earlier part of theirs, all together; beyond it they do not wait. And
+// how long: a part that was lost costs that and nothing else.
 inline constexpr std::size_t kMaxHeldBytes = 1 << 20;
+inline constexpr base::Duration kMaxHold = 50ms;
 
 // Addresses whose silence is watched; when it is full all are forgotten, which costs patience, nothing else.
 inline constexpr std::size_t kMaxWatchedAddresses = 4096;
@@ -321,6 +345,10 @@ inline constexpr std::size_t kMaxPath = 8;
 // User part of an address of record.
 inline constexpr std::size_t kMaxUser = 128;
 
+// Phones registered at one peer: a gigabyte. With digest there are no more than the accounts allow; where
+// registration is open, anybody may make up names.
+inline constexpr std::size_t kMaxBindings = 1'000'000;
+
 }  // namespace causeway::registrar::limits
 
 // ---- requests on their way
@@ -332,8 +360,23 @@ using namespace std::chrono_literals;
 // RFC 5393 5.3.3: what a request gets that has no Max-Breadth, and the most that is believed.
 inline constexpr int kMaxBreadth = 60;
 
+// How often a request may have passed a peer of ours, or of another domain that runs Causeway (the branches
+// of the Vias tell): 483 beyond that. Twice is usual within a domain, so this is five domains in a row. And
+// from how many on its targets are not tried one after another, but only as far as Max-Breadth reaches at
+// once (RFC 5393 5.3.3): contacts that lead to other users of the domain, who have such contacts, would else
+// make a tree without end out of one request.
+inline constexpr int kMaxPasses = 10;
+inline constexpr int kMaxPassesInTurn = 2;
+
+// Targets of one request, in parallel or one after another. A user has as many contacts at each peer as
+// registrar.max_contacts allows.
+inline constexpr int kMaxForks = 16;
+
 // RFC 3261 16.6 step 3.
 inline constexpr int kMaxForwards = 70;
+
+// Texts put into one forwarded message: a Via, four flow URIs, a Path.
+inline constexpr std::size_t kMaxInsertedText = 3072;
 
 // Own values at the top of a Route set; legitimate are at most four.
 inline constexpr int kMaxOwnRoutes = 8;

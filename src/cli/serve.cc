@@ -3,11 +3,12 @@
 #include <csignal>
 #include <filesystem>
 
-#include <nlohmann/json.hpp>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/signals.h"
 #include "peer/control.h"
+#include "peer/control_request.h"
 #include "peer/ground.h"
 #include "peer/report.h"
 
@@ -19,12 +20,32 @@ constexpr const char* kLog = "peer";
 // Time for the withdrawn records to leave before the sockets close.
 constexpr base::Duration kGoodbye = std::chrono::milliseconds(200);
 
+// Listeners, links to other peers, connections to other domains, files.
+constexpr std::size_t kOtherDescriptors = 1000;
+
 void answer(const peer::Peer& peer, std::string_view request, const peer::Control::Answer& reply) {
-  auto asked = nlohmann::json::parse(request, nullptr, false);
-  std::string command = asked.is_object() ? asked.value("command", "") : "";
-  if (command == "status") return peer.status(reply);
-  if (command == "lookup") return peer.lookup(asked.value("uri", ""), reply);
-  reply(peer::report_error("expected {\"command\": \"status\"} or {\"command\": \"lookup\", \"uri\": ...}"));
+  const auto asked = peer::parse_control(request);
+  if (!asked) return reply(peer::report_error(asked.error().message));
+  switch (asked->command) {
+    case peer::ControlRequest::Command::status:
+      return peer.status(reply);
+    case peer::ControlRequest::Command::lookup:
+      return peer.lookup(asked->uri, reply);
+  }
+}
+
+// The usual limit of 1,024 is for programs that still use select(2).
+void raise_descriptor_limit(std::size_t connections) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_max < connections + kOtherDescriptors)
+    base::log::warn(
+        kLog,
+        "this process may open {} files, so that sip.max_connections = {} cannot be reached; raise the "
+        "limit (ulimit -Hn, LimitNOFILE=), or lower the setting",
+        limit.rlim_max, connections);
 }
 
 }  // namespace
@@ -36,6 +57,7 @@ base::Result<int> serve(peer::Config config, identity::Bundle bundle,
   // Before any thread is made, so that none takes the signals.
   std::function<void(int)> on_signal = [&](int) { loop->stop(); };
   auto signals = base::on_signal(*loop, {SIGINT, SIGTERM, SIGHUP}, [&](int signal) { on_signal(signal); });
+  raise_descriptor_limit(static_cast<std::size_t>(config.sip_connections));
   if (auto opened = ground.open_resolver(); !opened) return std::unexpected(opened.error());
 
   if (!config.accounts_file.empty()) {
@@ -56,7 +78,7 @@ base::Result<int> serve(peer::Config config, identity::Bundle bundle,
   std::unique_ptr<peer::Control> control;
   if (!config.control_socket.empty()) {
     auto opened = peer::Control::open(
-        *loop, config.control_socket,
+        *loop, ground.metrics(), config.control_socket,
         [&](std::string_view request, peer::Control::Answer reply) { answer(**peer, request, reply); });
     if (opened)
       control = std::move(*opened);

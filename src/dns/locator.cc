@@ -65,7 +65,9 @@ struct Locator::Impl {
         located(metrics.counter("dns_located_total{outcome=\"found\"}",
                                 "questions of RFC 3263 that gave somewhere to go")),
         failed(metrics.counter("dns_located_total{outcome=\"failed\"}",
-                               "questions of RFC 3263 that gave nowhere to go")) {}
+                               "questions of RFC 3263 that gave nowhere to go")),
+        left_out(metrics.counter("dns_places_left_out_total",
+                                 "places to go that are not tried: there are enough before them")) {}
 
   void locate(const Question& question, OnHops done);
   void after_naptr(const Ref& s, const base::Result<std::vector<Naptr>>& records);
@@ -86,7 +88,7 @@ struct Locator::Impl {
   Resolver& resolver;
   base::Random& random;
   Supported supported;
-  base::Counter &located, &failed;
+  base::Counter &located, &failed, &left_out;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 
@@ -184,7 +186,10 @@ void Locator::Impl::ask_host(const Ref& s, Transport transport, std::uint16_t po
 void Locator::Impl::add_hops(Search& s, const std::vector<net::Ip>& addresses, Transport transport,
                              std::uint16_t port) {
   for (const net::Ip& ip : addresses) {
-    if (s.hops.size() >= limits::kMaxHops) return;
+    if (s.hops.size() >= limits::kMaxHops) {
+      ++left_out;
+      return;
+    }
     if (ip.is_v4() ? supported.ipv4 : supported.ipv6)
       s.hops.push_back({{transport, {ip, port}}, s.question.host});
   }

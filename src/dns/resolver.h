@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/loop.h"
+#include "base/metrics.h"
 #include "base/result.h"
 #include "net/address.h"
 
@@ -42,6 +43,7 @@ struct ResolverConfig {
 };
 
 // libunbound, with its cache. Lookups run beside the loop; results come on it.
-base::Result<std::unique_ptr<Resolver>> make_unbound_resolver(base::Loop& loop, const ResolverConfig& config);
+base::Result<std::unique_ptr<Resolver>> make_unbound_resolver(base::Loop& loop, base::Metrics& metrics,
+                                                              const ResolverConfig& config);
 
 }  // namespace causeway::dns

@@ -31,8 +31,17 @@ const char* type_name(int type) {
 
 class UnboundResolver final : public Resolver {
  public:
-  UnboundResolver(base::Loop& loop, ub_ctx* context, base::Duration max_ttl)
-      : loop_(loop), context_(context), max_ttl_(max_ttl), watch_(loop.watch(ub_fd(context))) {
+  UnboundResolver(base::Loop& loop, base::Metrics& metrics, ub_ctx* context, base::Duration max_ttl)
+      : loop_(loop),
+        context_(context),
+        max_ttl_(max_ttl),
+        watch_(loop.watch(ub_fd(context))),
+        silent_(
+            metrics.counter("dns_queries_unanswered_total", "queries that no name server answered in time")),
+        left_out_(
+            metrics.counter("dns_records_left_out_total", "records of answers with too many, not looked at")),
+        forgotten_(metrics.counter("dns_answers_forgotten_total",
+                                   "answers that were still good, forgotten to make room for others")) {
     wait();
   }
 
@@ -46,17 +55,20 @@ class UnboundResolver final : public Resolver {
   }
 
   void naptr(const std::string& name, OnRecords<Naptr> done) override {
-    ask(name, kNaptr, [done = std::move(done)](const Answer& a) { done(decoded<Naptr>(a, decode_naptr)); });
+    ask(name, kNaptr, [this, done = std::move(done)](const Answer& a) {
+      done(decoded<Naptr>(a, decode_naptr, left_out_));
+    });
   }
   void srv(const std::string& name, OnRecords<Srv> done) override {
-    ask(name, kSrv, [done = std::move(done)](const Answer& a) { done(decoded<Srv>(a, decode_srv)); });
+    ask(name, kSrv,
+        [this, done = std::move(done)](const Answer& a) { done(decoded<Srv>(a, decode_srv, left_out_)); });
   }
   // IPv4 first: where a host has both, the older family is the one that more SIP networks route.
   void addresses(const std::string& name, bool ipv4, bool ipv6, OnRecords<net::Ip> done) override {
     auto sixth = [this, name, ipv6, done = std::move(done)](base::Result<std::vector<net::Ip>> fourth) {
       if (!ipv6) return done(std::move(fourth));
-      ask(name, kAaaa, [done, fourth = std::move(fourth)](const Answer& a) {
-        auto all = decoded<net::Ip>(a, decode_aaaa);
+      ask(name, kAaaa, [this, done, fourth = std::move(fourth)](const Answer& a) {
+        auto all = decoded<net::Ip>(a, decode_aaaa, left_out_);
         if (!all) return done(fourth && !fourth->empty() ? fourth : std::unexpected(all.error()));
         if (fourth) all->insert(all->begin(), fourth->begin(), fourth->end());
         if (!fourth && all->empty()) return done(fourth);
@@ -64,7 +76,9 @@ class UnboundResolver final : public Resolver {
       });
     };
     if (!ipv4) return sixth(std::vector<net::Ip>());
-    ask(name, kA, [sixth = std::move(sixth)](const Answer& a) { sixth(decoded<net::Ip>(a, decode_a)); });
+    ask(name, kA, [this, sixth = std::move(sixth)](const Answer& a) {
+      sixth(decoded<net::Ip>(a, decode_a, left_out_));
+    });
   }
 
  private:
@@ -76,6 +90,7 @@ class UnboundResolver final : public Resolver {
           done(std::move(then)),
           timer(in.loop_.timers(), [this] { expire(); }) {}
     void expire() {
+      ++resolver.silent_;
       resolver.warn_of_silence(name);
       ub_cancel(resolver.context_, id);
       resolver.finish(
@@ -97,12 +112,17 @@ class UnboundResolver final : public Resolver {
   };
 
   template <class T>
-  static base::Result<std::vector<T>> decoded(const Answer& answer, std::optional<T> (*decode)(Rdata)) {
+  static base::Result<std::vector<T>> decoded(const Answer& answer, std::optional<T> (*decode)(Rdata),
+                                              base::Counter& left_out) {
     if (!answer) return std::unexpected(answer.error());
     std::vector<T> records;
-    for (const base::Bytes& data : *answer)
-      if (auto record = decode(data); record && records.size() < limits::kMaxRecords)
-        records.push_back(std::move(*record));
+    for (const base::Bytes& data : *answer) {
+      if (records.size() == limits::kMaxRecords) {
+        ++left_out;
+        continue;
+      }
+      if (auto record = decode(data)) records.push_back(std::move(*record));
+    }
     return records;
   }
 
@@ -171,10 +191,18 @@ class UnboundResolver final : public Resolver {
     std::unique_ptr<Query> ends(&query);
     query.timer.stop();
     if (life.count() > 0) {
-      if (cache_.size() >= limits::kMaxCached) cache_.clear();
+      if (cache_.size() >= limits::kMaxCached) make_room();
       cache_[key(query.name, query.type)] = {loop_.now() + life, std::make_shared<const Answer>(answer)};
     }
     query.done(answer);
+  }
+
+  // What has expired; if that is little, all: asking again costs a thread hop each.
+  void make_room() {
+    std::erase_if(cache_, [now = loop_.now()](const auto& entry) { return entry.second.until <= now; });
+    if (cache_.size() < limits::kMaxCached / 2) return;
+    forgotten_.add(cache_.size());
+    cache_.clear();
   }
 
   void wait() {
@@ -193,6 +221,7 @@ class UnboundResolver final : public Resolver {
   std::unordered_set<Query*> queries_;
   std::optional<base::Instant> warned_;
   std::unordered_map<std::string, Cached> cache_;
+  base::Counter &silent_, &left_out_, &forgotten_;
 };
 
 int set_option(ub_ctx* context, const char* name, const std::string& value) {
@@ -207,10 +236,8 @@ base::Status configure(ub_ctx* context, const ResolverConfig& config) {
   set_option(context, "infra-host-ttl:", "10");
   set_option(context, "cache-max-ttl:", std::to_string(config.max_ttl_seconds));
   set_option(context, "cache-max-negative-ttl:", std::to_string(limits::kNegative / std::chrono::seconds(1)));
-  // libunbound answers "no such name" for test. and the private reverse zones by itself; private networks use
-  // them.
+  // Private networks use the private reverse zones, which libunbound would answer by itself.
   set_option(context, "unblock-lan-zones:", "yes");
-  set_option(context, "local-zone:", "\"test.\" nodefault");
   set_option(context, "module-config:", config.dnssec ? "validator iterator" : "iterator");
   if (config.dnssec)
     if (int error = ub_ctx_add_ta_autr(context, "/usr/share/dns/root.key"); error != 0)
@@ -224,13 +251,15 @@ base::Status configure(ub_ctx* context, const ResolverConfig& config) {
     if (int error = ub_ctx_resolvconf(context, nullptr); error != 0)
       base::log::warn(kLog, "/etc/resolv.conf: {}; asking the root servers directly", ub_strerror(error));
   ub_ctx_hosts(context, nullptr);
+  // The same for test. (RFC 6761 6.2); this one ends what may be set.
+  ub_ctx_zone_remove(context, "test.");
   ub_ctx_async(context, 1);
   return {};
 }
 
 }  // namespace
 
-base::Result<std::unique_ptr<Resolver>> make_unbound_resolver(base::Loop& loop,
+base::Result<std::unique_ptr<Resolver>> make_unbound_resolver(base::Loop& loop, base::Metrics& metrics,
                                                               const ResolverConfig& config) {
   ub_ctx* context = ub_ctx_create();
   if (!context) return base::fail("libunbound: cannot make a context: out of memory");
@@ -238,7 +267,8 @@ base::Result<std::unique_ptr<Resolver>> make_unbound_resolver(base::Loop& loop,
     ub_ctx_delete(context);
     return std::unexpected(fine.error());
   }
-  return std::make_unique<UnboundResolver>(loop, context, std::chrono::seconds(config.max_ttl_seconds));
+  return std::make_unique<UnboundResolver>(loop, metrics, context,
+                                           std::chrono::seconds(config.max_ttl_seconds));
 }
 
 }  // namespace causeway::dns

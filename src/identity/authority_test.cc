@@ -231,6 +231,8 @@ TEST_F(AuthorityTest, UsersAndTheirSecrets) {
   EXPECT_EQ(authority.accounts().size(), 1u);
   EXPECT_NE(authority.accounts().find("alice")->ha1_md5, "0ceaa8c2e594492bbc9b7d6644b42e80");
   EXPECT_FALSE(authority.add_user("alice", ""));
+  EXPECT_TRUE(authority.add_user("alice", std::string(limits::kMaxPassword, 'x')));
+  EXPECT_FALSE(authority.add_user("alice", std::string(limits::kMaxPassword + 1, 'x')));
   EXPECT_FALSE(authority.add_user("*", "x"));
   EXPECT_FALSE(authority.add_user("_alice", "x"));
   EXPECT_FALSE(authority.add_user("alice@p2psip.org", "x"));

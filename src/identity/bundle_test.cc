@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "identity/authority.h"
+#include "identity/certificate.h"
 #include "identity/toml_reading.h"
 
 namespace causeway::identity {
@@ -88,11 +89,23 @@ TEST_F(BundleTest, ErrorsNameLineKeyAndWhatCame) {
   says(with("bootstrap", "\"192.0.2.1:7400\""), "bootstrap: expected a list of texts, found text");
   says(with("bootstrap", "[1]"), "bootstrap: expected a list of texts, found one with a number");
   says(with("bootstrap", "[\"nowhere\"]"), "bootstrap: expected host:port such as 192.0.2.1:7400");
+  std::string many;
+  for (std::size_t i = 0; i <= limits::kMaxBootstrap; ++i) many += "\"192.0.2.1:7400\", ";
+  says(with("bootstrap", "[" + many + "]"), "bootstrap: expected at most 64 addresses, found 65");
   says("colour = 1\n" + good, "b.bundle:1: colour: expected one of version, domain");
   says(good + "bob = 5\n", "accounts: bob: expected {");
   says("version = = 1\n", "b.bundle:1: expected TOML");
   for (const std::string& text : {std::string(300, '['), std::string("[=]"), "x = " + std::string(5000, '[')})
     says(text, "b.bundle:1: expected TOML");
+}
+
+// Of a certificate only so much is looked at.
+TEST_F(BundleTest, ACertificateFarDownATextIsNotLookedFor) {
+  const Bundle bundle = issue(authority);
+  EXPECT_TRUE(check_authority_certificate(std::string(1000, '\n') + bundle.authority_certificate_pem,
+                                          authority.key()));
+  EXPECT_FALSE(check_authority_certificate(
+      std::string(limits::kMaxPem, '\n') + bundle.authority_certificate_pem, authority.key()));
 }
 
 TEST_F(BundleTest, PartsOfAnotherBundleAreSeen) {
@@ -134,6 +147,9 @@ TEST_F(BundleTest, FilesAreForTheirOwner) {
 
   EXPECT_NE(Bundle::read_file(folder + "/none").error().message.find("No such file"), std::string::npos);
   EXPECT_NE(Bundle::read_file(folder).error().message.find("expected a file"), std::string::npos);
+  std::filesystem::resize_file(path, limits::kMaxFile + 1);  // of holes
+  EXPECT_NE(Bundle::read_file(path).error().message.find("expected at most 67108864 bytes"),
+            std::string::npos);
   EXPECT_FALSE(write_private_file(folder + "/no/such/folder", "x"));
   std::filesystem::remove_all(folder);
 }

@@ -99,6 +99,14 @@ std::uint32_t Ip::v4_value() const {
          bytes_[3];
 }
 
+// An IPv4 address cannot be taken for a prefix of IPv6: none of those in use begins with zeros.
+std::uint64_t Ip::source() const {
+  if (v4_) return std::uint64_t{1} << 32 | v4_value();
+  std::uint64_t prefix = 0;
+  for (std::size_t i = 0; i < 8; ++i) prefix = prefix << 8 | bytes_[i];
+  return prefix ? prefix : 1;
+}
+
 std::string Ip::text() const {
   char text[INET6_ADDRSTRLEN];
   inet_ntop(v4_ ? AF_INET : AF_INET6, bytes_.data(), text, sizeof text);

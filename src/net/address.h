@@ -32,6 +32,8 @@ class Ip {
   const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }  // v4: in the first four
   std::string text() const;                                             // "2001:db8::1"
   std::string uri_text() const;                                         // as a host in a URI: "[2001:db8::1]"
+  // What one customer has: the address, or the /64 that it stands in (RFC 6177). Never 0.
+  std::uint64_t source() const;
   auto operator<=>(const Ip&) const = default;
 
  private:

@@ -60,6 +60,15 @@ TEST(Ip, KnowsSpecialAddresses) {
   EXPECT_NE(*Ip::parse("0.0.0.0"), *Ip::parse("::"));
 }
 
+TEST(Ip, ASourceIsAnAddressOrAPrefix) {
+  const auto source = [](const char* text) { return Ip::parse(text)->source(); };
+  EXPECT_EQ(source("2001:db8:1:2::1"), source("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+  EXPECT_NE(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
+  EXPECT_NE(source("192.0.2.1"), source("192.0.2.2"));
+  EXPECT_NE(source("184.13.1.32"), source("2001:db8:100::"));
+  for (const char* text : {"::", "0.0.0.0", "::1"}) EXPECT_NE(source(text), 0u) << text;
+}
+
 TEST(Address, ReadsAndWrites) {
   EXPECT_EQ(Address::parse("192.0.2.1:5060")->text(), "192.0.2.1:5060");
   EXPECT_EQ(Address::parse("[2001:db8::1]:5061")->text(), "[2001:db8::1]:5061");

@@ -40,6 +40,12 @@ class Authority {
 
   std::string pem_text() const { return as_pem(certificate_.get()); }
 
+  // The authority's certificate so many times after the other: a chain that is longer than it must be.
+  TlsContext::Identity with_long_chain(TlsContext::Identity identity, int times) const {
+    for (int i = 0; i < times; ++i) identity.certificate_pem += pem_text();
+    return identity;
+  }
+
   // `names` as OpenSSL writes them: "DNS:a.example.org,URI:sip:example.org,IP:127.0.0.1".
   TlsContext::Identity issue(const std::string& names, long from = -60, long until = 3600,
                              const std::string& common_name = "test") const {

@@ -84,9 +84,11 @@ class StreamsOnLoopback : public Loopback {
     client = network->connect(listener->local(), {tls, std::move(name)}, caller);
   }
   // A socket of the test's own, without our code. Blocking.
-  Descriptor raw_client() {
+  Descriptor raw_client(const char* from = "127.0.0.1") {
     Descriptor fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_storage to{};
+    sockaddr_storage own{}, to{};
+    const socklen_t own_length = Address{*Ip::parse(from), 0}.to_sockaddr(own);
+    EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&own), own_length), 0);
     const socklen_t length = listener->local().to_sockaddr(to);
     EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&to), length), 0);
     return fd;

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "base/limits.h"
 #include "base/loop.h"
 #include "base/result.h"
 #include "net/address.h"
@@ -95,6 +96,11 @@ class Listener {
  public:
   virtual ~Listener() = default;
   virtual const Address& local() const = 0;
+};
+// Connections that one listener keeps at a time.
+struct MostConnections {
+  std::size_t accepted = limits::kMaxAccepted;
+  std::size_t per_source = limits::kMaxAcceptedPerSource;  // Ip::source
 };
 // A stream that was accepted (and whose TLS handshake is done). Set its handler in the call.
 using Accept = std::function<void(std::unique_ptr<Stream>)>;

@@ -29,6 +29,8 @@ NetworkMetrics::NetworkMetrics(base::Metrics& m)
       accepted(m.counter("net_accepted_total", "stream connections accepted")),
       accept_failed(m.counter("net_accept_failed_total",
                               "stream connections turned away: no descriptors or memory left")),
+      accept_refused(m.counter("net_accept_refused_total",
+                               "stream connections turned away: their source has enough of them")),
       accept_made_room(m.counter("net_accept_made_room_total",
                                  "idle stream connections closed to make room for new ones")),
       connects(m.counter("net_connects_total", "stream connections begun")),
@@ -47,10 +49,10 @@ NetworkMetrics::NetworkMetrics(base::Metrics& m)
       sent_after_close(m.counter("net_stream_sent_after_close_total",
                                  "messages dropped because their stream had ended")) {}
 
-NetworkCore::NetworkCore(base::Loop& l, base::Metrics& m, std::size_t most, PortSharing ports)
+NetworkCore::NetworkCore(base::Loop& l, base::Metrics& m, const MostConnections& how_many, PortSharing ports)
     : loop(l),
       metrics(m),
-      most_accepted(most),
+      most(how_many),
       sharing(ports),
       udp_batch(std::make_unique<UdpBatch>()),
       read_buffer(limits::kMaxDatagram),

@@ -8,6 +8,7 @@
 
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "net/network.h"
 #include "net/port_sharing.h"
 
 namespace causeway::net {
@@ -24,6 +25,7 @@ struct NetworkMetrics {
   base::Counter& udp_unreachable;
   base::Counter& accepted;
   base::Counter& accept_failed;
+  base::Counter& accept_refused;
   base::Counter& accept_made_room;
   base::Counter& connects;
   base::Counter& handshakes_failed;
@@ -60,14 +62,14 @@ class Flushable {
 
 class NetworkCore {
  public:
-  NetworkCore(base::Loop& l, base::Metrics& m, std::size_t most, PortSharing ports);
+  NetworkCore(base::Loop& l, base::Metrics& m, const MostConnections& how_many, PortSharing ports);
   ~NetworkCore();
   NetworkCore(const NetworkCore&) = delete;
   NetworkCore& operator=(const NetworkCore&) = delete;
 
   base::Loop& loop;
   NetworkMetrics metrics;
-  const std::size_t most_accepted;  // connections that one listener keeps
+  const MostConnections most;
   const PortSharing sharing;
   std::unique_ptr<UdpBatch> udp_batch;  // the slots that datagrams are received into
   std::vector<char> read_buffer;        // a chunk of a stream, until its handler returns

@@ -18,9 +18,7 @@ struct Counting final : UdpHandler {
 
 class PortSharingTest : public test::Loopback {
  protected:
-  std::unique_ptr<Network> sharing(PortSharing how) {
-    return make_real_network(*loop, metrics, limits::kMaxAccepted, how);
-  }
+  std::unique_ptr<Network> sharing(PortSharing how) { return make_real_network(*loop, metrics, {}, how); }
   std::unique_ptr<Network> first = sharing(PortSharing::first), further = sharing(PortSharing::further);
 };
 

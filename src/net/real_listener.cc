@@ -80,13 +80,17 @@ bool RealListener::accept_one() {
         return true;  // that connection's own trouble (accept(2)): it is gone already
     }
   }
+  const Address remote = Address::from_sockaddr(reinterpret_cast<const sockaddr&>(from));
+  if (all_->of(remote.ip) >= core_.most.per_source) {
+    ++core_.metrics.accept_refused;
+    return true;
+  }
   ++core_.metrics.accepted;
-  if (all_->size() >= core_.most_accepted) {
+  if (all_->size() >= core_.most.accepted) {
     const bool* const gone = gone_;
-    all_->front()->make_room();
+    all_->longest_silent().make_room();
     if (*gone) return false;
   }
-  const Address remote = Address::from_sockaddr(reinterpret_cast<const sockaddr&>(from));
   std::unique_ptr<RealStream> stream = RealStream::accepted(core_, std::move(fd), remote, all_, tls_, *this);
   if (!tls_) {
     on_accept_(std::move(stream));

@@ -16,8 +16,8 @@ namespace {
 
 class RealNetwork final : public Network {
  public:
-  RealNetwork(base::Loop& loop, base::Metrics& metrics, std::size_t most_accepted, PortSharing sharing)
-      : core_(loop, metrics, most_accepted, sharing) {
+  RealNetwork(base::Loop& loop, base::Metrics& metrics, const MostConnections& most, PortSharing sharing)
+      : core_(loop, metrics, most, sharing) {
     std::signal(SIGPIPE, SIG_IGN);
   }
 
@@ -54,8 +54,8 @@ class RealNetwork final : public Network {
 }  // namespace
 
 std::unique_ptr<Network> make_real_network(base::Loop& loop, base::Metrics& metrics,
-                                           std::size_t most_accepted, PortSharing sharing) {
-  return std::make_unique<RealNetwork>(loop, metrics, most_accepted, sharing);
+                                           const MostConnections& most, PortSharing sharing) {
+  return std::make_unique<RealNetwork>(loop, metrics, most, sharing);
 }
 
 }  // namespace causeway::net

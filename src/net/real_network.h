@@ -7,7 +7,6 @@
 
 #include <memory>
 
-#include "base/limits.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "net/network.h"
@@ -15,9 +14,8 @@
 
 namespace causeway::net {
 
-// `most_accepted`: connections that one listener keeps at a time.
 std::unique_ptr<Network> make_real_network(base::Loop& loop, base::Metrics& metrics,
-                                           std::size_t most_accepted = limits::kMaxAccepted,
+                                           const MostConnections& most = {},
                                            PortSharing sharing = PortSharing::none);
 
 }  // namespace causeway::net

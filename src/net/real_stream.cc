@@ -120,7 +120,7 @@ std::unique_ptr<RealStream> RealStream::accepted(NetworkCore& core, Descriptor f
   stream->local_ = local_address(stream->fd_.get());
   stream->tls_context_ = tls;
   stream->all_ = std::move(all);
-  stream->in_all_ = stream->all_->insert(stream->all_->end(), stream.get());
+  stream->in_all_ = stream->all_->add(*stream, remote.ip);
   stream->state_ = tls ? State::handshaking : State::open;
   if (tls) stream->gate_ = &gate;
   return stream;
@@ -218,7 +218,7 @@ IoResult RealStream::read_some() {
 }
 
 bool RealStream::deliver(std::size_t size) {
-  if (all_) all_->splice(all_->end(), *all_, in_all_);
+  if (all_) all_->has_spoken(in_all_);
   core_.waited = core_.waited_in_stream();
   return call_handler([&] { handler_->on_bytes(std::span<const char>(core_.read_buffer).first(size)); });
 }
@@ -445,7 +445,7 @@ void RealStream::release(bool abort) {
   deadline_.stop();
   again_.stop();
   ending_.reset();
-  if (all_) all_->erase(in_all_);
+  if (all_) all_->remove(in_all_, remote_.ip);
   all_.reset();
   watch_.reset();
   tls_.reset();

@@ -10,6 +10,7 @@
 
 #include <list>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "net/descriptor.h"
@@ -21,8 +22,31 @@ namespace causeway::net {
 
 class RealStream;
 
-// The accepted connections of one listener, the longest silent one first.
-using AcceptedStreams = std::list<RealStream*>;
+// The accepted connections of one listener, the longest silent one first, and how many each source has.
+class AcceptedStreams {
+ public:
+  using Place = std::list<RealStream*>::iterator;
+  Place add(RealStream& stream, const Ip& source) {
+    ++of_source_[source.source()];
+    return all_.insert(all_.end(), &stream);
+  }
+  void remove(Place place, const Ip& source) {
+    const auto count = of_source_.find(source.source());
+    if (--count->second == 0) of_source_.erase(count);
+    all_.erase(place);
+  }
+  void has_spoken(Place place) { all_.splice(all_.end(), all_, place); }
+  std::size_t size() const { return all_.size(); }
+  RealStream& longest_silent() { return *all_.front(); }
+  std::size_t of(const Ip& source) const {
+    const auto count = of_source_.find(source.source());
+    return count == of_source_.end() ? 0 : count->second;
+  }
+
+ private:
+  std::list<RealStream*> all_;
+  std::unordered_map<std::uint64_t, std::size_t> of_source_;
+};
 
 // Who waits for an accepted stream to finish its handshake. Owns it until then.
 class Gate {
@@ -114,7 +138,7 @@ class RealStream final : public Stream, private Flushable {
   Alarm again_;     // what must not wait for the descriptor, and must not happen now
   std::unique_ptr<StreamClosed> ending_;
   std::shared_ptr<AcceptedStreams> all_;
-  AcceptedStreams::iterator in_all_;
+  AcceptedStreams::Place in_all_;
   bool* gone_ = nullptr;
   State state_;
   bool write_blocked_ = false;

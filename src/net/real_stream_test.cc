@@ -249,7 +249,7 @@ TEST_F(Tcp, AStormOfConnections) {
 }
 
 TEST_F(Tcp, TheLongestSilentGivesWay) {
-  const auto small = make_real_network(*loop, metrics, 3);
+  const auto small = make_real_network(*loop, metrics, {.accepted = 3});
   struct Kept {
     test::Talker talker;
     std::unique_ptr<Stream> stream;
@@ -274,6 +274,30 @@ TEST_F(Tcp, TheLongestSilentGivesWay) {
   EXPECT_FALSE(kept[0]->talker.closed);
   EXPECT_FALSE(kept[2]->talker.closed);
   EXPECT_EQ(count("net_accept_made_room_total"), 1u);
+  kept.clear();
+  listener.reset();
+}
+
+// One source cannot have all connections. Its oldest are not closed: they may be somebody else's behind the
+// same NAT.
+TEST_F(Tcp, OneSourceHasItsShare) {
+  const auto fair = make_real_network(*loop, metrics, {.accepted = 4, .per_source = 2});
+  std::vector<std::unique_ptr<Stream>> kept;
+  listener = *fair->listen(at("127.0.0.1:0"), nullptr,
+                           [&](std::unique_ptr<Stream> s) { kept.push_back(std::move(s)); });
+  std::vector<Descriptor> clients;
+  for (int i = 0; i < 5; ++i) clients.push_back(raw_client());
+  run_until([&] { return count("net_accept_refused_total") == 3; });
+  EXPECT_EQ(kept.size(), 2u);
+  char byte;
+  EXPECT_EQ(::recv(clients[4].get(), &byte, 1, MSG_DONTWAIT), 0) << "not closed";
+  clients.push_back(raw_client("127.0.0.2"));
+  run_until([&] { return kept.size() == 3; });
+  kept.erase(kept.begin());  // one of the first source's goes: it may have another
+  clients.push_back(raw_client());
+  run_until([&] { return kept.size() == 3; });
+  EXPECT_EQ(count("net_accept_refused_total"), 3u);
+  EXPECT_EQ(count("net_accept_made_room_total"), 0u);
   kept.clear();
   listener.reset();
 }

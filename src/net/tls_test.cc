@@ -92,6 +92,20 @@ TEST_F(Tls, MembersThatCannotProveThemselves) {
   EXPECT_GE(count("net_tls_handshakes_failed_total"), 2u);  // those that the listening side refused
 }
 
+// Chains are kept in memory as long as their connection.
+TEST_F(Tls, AChainWithoutEndIsNotRead) {
+  const auto identity = authority.issue("DNS:b.peers.example.org");
+  const Context longer = member(authority.with_long_chain(identity, 10));
+  EXPECT_EQ(refusal(a.get(), longer.get(), "b.peers.example.org"), "");
+  const Context endless = member(authority.with_long_chain(identity, 100));
+  EXPECT_NE(refusal(a.get(), endless.get(), "b.peers.example.org"), "");
+  EXPECT_GT(authority.pem_text().size() * 100 * 3 / 4,
+            static_cast<std::size_t>(limits::kMaxCertificateChain));
+  const auto failed = count("net_tls_handshakes_failed_total");
+  EXPECT_NE(refusal(endless.get(), b.get(), "b.peers.example.org"), "");
+  EXPECT_EQ(count("net_tls_handshakes_failed_total"), failed + 1);
+}
+
 TEST_F(Tls, MembersSpeakTheSameProtocolOrNothing) {
   const Context other = member(authority.issue("DNS:b.peers.example.org"), "something-else");
   EXPECT_SAYS(refusal(a.get(), other.get(), "b.peers.example.org"), "'causeway'");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/limits.h"
 #include "net/loopback_for_test.h"
 
 namespace causeway::net {
@@ -50,6 +51,15 @@ class Udp : public test::Loopback {
   std::unique_ptr<UdpSocket> a = open("127.0.0.1:0", at_a);
   std::unique_ptr<UdpSocket> b = open("127.0.0.1:0", at_b);
 };
+
+// So many wait for the end of the turn; one more, and all go.
+TEST_F(Udp, AFullQueueDoesNotWaitForTheEndOfTheTurn) {
+  for (std::size_t i = 0; i < limits::kUdpFlush; ++i) {
+    EXPECT_EQ(count("net_udp_sent_total"), 0u);
+    a->send(b->local(), bytes("x"));
+  }
+  EXPECT_EQ(count("net_udp_sent_total"), limits::kUdpFlush);
+}
 
 TEST_F(Udp, ATurnsDatagramsGoInOneBatch) {
   for (int i = 0; i < 100; ++i) a->send(b->local(), bytes(std::to_string(i)));

@@ -1,4 +1,5 @@
 #include "overlay/directory.h"
+#include "base/limits.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr base::Duration kPatience = 2s;  // then "nobody offers it"
 constexpr base::Duration kGather = 50ms;  // from the first offer found to the answer
 constexpr base::Duration kNegative = 2s;  // how long "nobody" is believed
 constexpr base::Duration kKeep = 120s;    // a list that nobody asks for is kept fresh this long
@@ -135,7 +135,7 @@ struct Directory::Impl {
     list.searching = true;
     auto alive = std::weak_ptr(alive_);
     overlay.get(
-        uri, kPatience,
+        uri, limits::kLookupPatience,
         [this, alive, uri](const Record& record) {
           if (alive.expired()) return false;
           heard(uri, record);

@@ -29,8 +29,8 @@ HeldRecords::Answer HeldRecords::add(const Record& record, Empty empty, base::Un
   std::size_t bytes = record.encoded.size();
   auto of_signer = bytes_of_.find(signer);
   std::size_t has = of_signer == bytes_of_.end() ? 0 : of_signer->second;
-  if (under.size() >= limits::kMaxSignersPerKey || has + bytes > limits::kMaxStoredPerSigner ||
-      bytes_ + bytes > limits::kMaxStored) {
+  if (under.size() >= limits::kMaxSignersPerKey || has + bytes > most_bytes_ / 2 ||
+      bytes_ + bytes > most_bytes_) {
     if (under.empty()) by_uri_.erase(record.uri);
     return Answer::full;
   }

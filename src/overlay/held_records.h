@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/metrics.h"
 #include "overlay/record.h"
 
@@ -27,6 +28,9 @@ class HeldRecords {
   };
   // `empty` is called at most once, when the record has been replaced or has expired.
   using Empty = std::function<void()>;
+
+  // Of all signers, and half of it of one.
+  explicit HeldRecords(std::size_t most_bytes = limits::kMaxStored) : most_bytes_(most_bytes) {}
 
   Answer add(const Record& record, Empty empty, base::UnixMs now);
   void expire(base::UnixMs now);
@@ -46,6 +50,7 @@ class HeldRecords {
   void remove(Held& held);
   void expire_under(std::vector<Held>& under, base::UnixMs now);
 
+  std::size_t most_bytes_;
   std::unordered_map<std::string, std::vector<Held>> by_uri_;
   std::map<identity::PeerId, std::size_t> bytes_of_;  // per signer
   std::size_t records_ = 0, bytes_ = 0;

@@ -78,13 +78,26 @@ TEST(HeldRecords, SignersUnderOneUriAreLimitedAndExpiredOnesMakeRoom) {
 }
 
 TEST(HeldRecords, OneMemberCannotFillAHolder) {
-  HeldRecords held;
+  const std::size_t big = 1 << 20;
+  HeldRecords held(20 * big);
   auto greedy = new_key(), modest = new_key();
-  std::size_t big = 1 << 20, taken = 0;
+  std::size_t taken = 0;
   for (int i = 0; i < 200; ++i)
     taken += held.add(made(greedy, std::to_string(i), 1, kNow + 9000, big), {}, kNow) == Answer::stored;
-  EXPECT_EQ(taken, limits::kMaxStoredPerSigner / big);
+  EXPECT_EQ(taken, 10u);
   EXPECT_EQ(held.add(made(modest, "x", 1, kNow + 9000, big), {}, kNow), Answer::stored);
+}
+
+TEST(HeldRecords, AFullHolderTakesNoMoreUntilSomeHaveExpired) {
+  const std::size_t big = 1 << 20;
+  HeldRecords held(4 * big);
+  for (int i = 0; i < 4; ++i)
+    EXPECT_EQ(held.add(made(new_key(), std::to_string(i), 1, kNow + 1000 * (i + 1), big), {}, kNow),
+              Answer::stored);
+  EXPECT_EQ(held.add(made(new_key(), "x", 1, kNow + 9000, big), {}, kNow), Answer::full);
+  held.expire(kNow + 1000);
+  EXPECT_EQ(held.add(made(new_key(), "x", 1, kNow + 9000, big), {}, kNow), Answer::stored);
+  EXPECT_EQ(held.bytes(), 4 * big);
 }
 
 TEST(RecordSet, KeepsTheHighestSequenceOfEachSigner) {
@@ -151,8 +164,9 @@ class InOrderTest : public testing::Test {
  protected:
   base::SimLoop loop;
   std::string taken;
+  base::Metrics metrics;
   InOrder order{
-      loop,
+      loop, metrics,
       [this](const net::Address&, std::span<const std::uint8_t> bytes) { taken += base::as_text(bytes); },
       [this] { taken += '.'; }};
   net::Address peer = *net::Address::parse("10.0.0.1:7400"), other = *net::Address::parse("10.0.0.2:7400");
@@ -179,7 +193,7 @@ TEST_F(InOrderTest, EarlyOnesWaitForThoseBeforeThem) {
 TEST_F(InOrderTest, ALostOneIsNotWaitedForLongerThanTheLimit) {
   take(1, 2, "c");
   take(1, 1, "b");
-  loop.run_for(InOrder::kHold - 1ms);
+  loop.run_for(limits::kMaxHold - 1ms);
   EXPECT_EQ(taken, "");
   loop.run_for(1ms);
   EXPECT_EQ(taken, "bc.");
@@ -191,6 +205,7 @@ TEST_F(InOrderTest, WhoSendsOnlyEarlyOnesCannotFillMemory) {
   std::string big(1000, 'x');
   for (std::uint32_t burst = 0; burst < 3000; ++burst) take(burst, 9, big);
   EXPECT_GE(taken.size(), 3000 * big.size() - limits::kMaxHeldBytes);
+  EXPECT_EQ(metrics.value("overlay_datagrams_not_held_total"), 3000 - limits::kMaxHeldBytes / big.size());
   loop.run_for(1s);
   EXPECT_GE(taken.size(), 3000 * big.size());
 }
@@ -205,6 +220,17 @@ TEST_F(InOrderTest, OneTurnIsOneBurstToEachAddress) {
   loop.run_for(1ms);
   EXPECT_EQ(order.mark(peer).place, 0);
   EXPECT_NE(order.mark(peer).burst, a.burst);
+}
+
+TEST(Silence, SoManyAreWatchedAndNoMore) {
+  Silence silence;
+  const base::Instant t{100s};
+  for (std::uint32_t i = 0; i < 3 * limits::kMaxWatchedAddresses; ++i) {
+    silence.heard({net::Ip::v4(0x0a000000 + i), 7400}, t);
+    silence.unreachable({net::Ip::v4(0x0b000000 + i), 7400}, t);
+    ASSERT_LE(silence.watched(), 2 * limits::kMaxWatchedAddresses);
+  }
+  EXPECT_GT(silence.watched(), 0u);
 }
 
 TEST(Silence, ARepeatedRequestToWhoStoppedAnsweringTells) {

@@ -50,6 +50,7 @@ class Mallory {
     std::memcpy(&id, hash.data(), sizeof id);
     return id;
   }
+  void ask(const net::Address& whom) { node_->ping(whom); }
   void put(std::string_view uri, const base::Bytes& bytes, std::uint16_t type = kUserType,
            std::optional<std::uint64_t> id = {}) {
     node_->put(key_of(uri), {type, id.value_or(id_of(bytes)), true, bytes});
@@ -109,6 +110,25 @@ class HostileTest : public testing::Test {
     EXPECT_EQ(held(), held_before) << reason;
   }
 };
+
+// Requests of a member that asks for ever are answered at a rate; the others are served meanwhile.
+TEST_F(HostileTest, AMemberThatFloodsIsAnsweredAtItsRate) {
+  start();
+  TestPeer& victim = peer(0);
+  const auto in = victim.metrics.value("overlay_datagrams_in_total");
+  const auto out = victim.metrics.value("overlay_datagrams_out_total");
+  constexpr int kFlood = 3 * limits::kMaxRequestsPerSecondPerAddress;
+  for (int i = 0; i < kFlood; ++i) mallory->ask(world.address(0));
+  world.run_for(900ms);
+  EXPECT_GE(victim.metrics.value("overlay_datagrams_in_total"), in + kFlood);
+  const auto answered = victim.metrics.value("overlay_datagrams_out_total") - out;
+  EXPECT_GT(answered, limits::kMaxRequestsPerSecondPerAddress / 2u);
+  EXPECT_LT(answered, limits::kMaxRequestsPerSecondPerAddress + 1000u);
+  world.run_for(5s);
+  peer(1).overlay->put(world.user(peer(1), "alice"));
+  world.run_for(2s);
+  EXPECT_EQ(world.get(victim, alice).size(), 1u);
+}
 
 TEST_F(HostileTest, WithoutTheNetworkKeyNobodyIsHeardAndNothingIsRead) {
   start();
@@ -218,6 +238,13 @@ TEST_F(HostileTest, JunkInsideTheSealHarmsNobody) {
     world.run_for(1ms);
   }
   EXPECT_GT(sum("overlay_datagrams_dropped_total{reason=\"malformed\"}"), 400u);
+  struct Nobody final : net::UdpHandler {
+    void on_datagrams(std::span<net::Datagram>) override {}
+  } nobody;
+  auto plain = *machine.network->open_udp({machine.ip, 7401}, nobody);
+  plain->send(world.address(0), base::Buffer::copy_of(std::string(limits::kMaxDatagram + 1, 'x')));
+  world.run_for(100ms);
+  EXPECT_EQ(sum("overlay_datagrams_dropped_total{reason=\"too_long\"}"), 1u);
   peer(0).overlay->put(world.user(peer(0), "alice"));
   world.run_for(2s);
   EXPECT_EQ(world.get(peer(4), alice).size(), 1u);

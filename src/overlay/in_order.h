@@ -3,7 +3,7 @@
 // parts that overtake their head; networks do reorder what is sent back to back.
 //
 // Each datagram carries a burst number, and its place in the burst. One that comes too early waits for
-// those before it, but never longer than kHold: a lost datagram costs that and nothing else.
+// those before it, but never longer than kMaxHold: a lost datagram costs that and nothing else.
 #pragma once
 
 #include <cstdint>
@@ -15,21 +15,20 @@
 
 #include "base/encoding.h"
 #include "base/loop.h"
+#include "base/metrics.h"
 #include "net/address.h"
 
 namespace causeway::overlay {
 
 class InOrder {
  public:
-  static constexpr base::Duration kHold = std::chrono::milliseconds(50);
-
   struct Mark {
     std::uint32_t burst = 0;
     std::uint8_t place = 0;
   };
   using Deliver = std::function<void(const net::Address& from, std::span<const std::uint8_t> bytes)>;
   // `after_late` is called after something was delivered that has waited in vain.
-  InOrder(base::Loop& loop, Deliver deliver, base::Task after_late);
+  InOrder(base::Loop& loop, base::Metrics& metrics, Deliver deliver, base::Task after_late);
 
   Mark mark(const net::Address& to);
   void take(const net::Address& from, Mark mark, std::span<const std::uint8_t> bytes);
@@ -53,6 +52,7 @@ class InOrder {
   std::map<Key, Burst> bursts_;
   std::deque<std::pair<base::Instant, Key>> begun_;  // bursts_ by age
   std::size_t held_ = 0;
+  base::Counter& not_held_;
 };
 
 }  // namespace causeway::overlay

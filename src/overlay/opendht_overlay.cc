@@ -213,6 +213,7 @@ OpenDhtOverlay::OpenDhtOverlay(base::Loop& loop, net::Network& network, base::Ra
       metrics_(metrics),
       registry_(metrics),
       checks_(checker),
+      held_(config_.most_stored),
       socket_(loop, random, metrics, config_.network_key),
       lookup_timer_(loop.timers(), [this] { random_lookup(); }),
       republish_timer_(loop.timers(), [this] { republish(); }),

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/loop.h"
 #include "base/random.h"
 #include "identity/bundle.h"
@@ -31,9 +32,10 @@ struct OpenDhtConfig {
   std::string domain;
   identity::PeerId peer;
   identity::NetworkKey network_key{};
-  std::vector<net::Address> listen;     // at most one of each IP version
-  std::vector<net::Address> bootstrap;  // names are resolved by the caller; none: the first peer
-  std::string nodes_file;               // where known members are saved; empty: nowhere
+  std::vector<net::Address> listen;              // at most one of each IP version
+  std::vector<net::Address> bootstrap;           // names are resolved by the caller; none: the first peer
+  std::size_t most_stored = limits::kMaxStored;  // bytes of records held for others
+  std::string nodes_file;                        // where known members are saved; empty: nowhere
   base::Duration save_every = std::chrono::minutes(3);
 
   // A peer that knows many members from its last run waits a random part of this before it joins.

@@ -53,6 +53,8 @@ TEST_F(OpenDhtOverlayTest, WhatWasPutAndListenedToAloneReachesTheSecondPeer) {
   TestPeer& first = world.join();
   std::vector<std::string> heard;
   first.overlay->put(world.user(first, "alice"));
+  for (std::size_t i = 0; i < 3 * limits::kRepublishBatch; ++i)
+    first.overlay->put(world.user(first, "u" + std::to_string(i)));
   first.overlay->listen("sip:bob@p2psip.org", [&](const Record& record) { heard.push_back(record.uri); });
   world.run_for(1s);
   TestPeer& second = world.join();
@@ -65,6 +67,7 @@ TEST_F(OpenDhtOverlayTest, WhatWasPutAndListenedToAloneReachesTheSecondPeer) {
   second.overlay->put(world.user(second, "bob"));
   world.run_for(1s);
   EXPECT_EQ(heard, std::vector<std::string>{"sip:bob@p2psip.org"});
+  EXPECT_GE(second.overlay->health().stored_records, 3 * limits::kRepublishBatch);
 }
 
 TEST_F(OpenDhtOverlayTest, NoBootstrapPeerMeansAloneForNowAndTryingOn) {
@@ -228,7 +231,7 @@ TEST_F(OpenDhtOverlayTest, UsersAboveAnswerQuicklyAlsoForWhoIsUnknown) {
   world.loop.run_until([&] { return answer.has_value(); }, 3s);
   ASSERT_TRUE(answer);
   EXPECT_FALSE(answer->known);
-  EXPECT_LE(world.loop.now() - start, 250ms + Users::kPatience);
+  EXPECT_LE(world.loop.now() - start, 250ms + limits::kLookupPatience);
 }
 
 TEST_F(OpenDhtOverlayTest, TheSameOverIpVersion6) {

@@ -12,8 +12,7 @@ namespace {
 
 constexpr std::uint64_t kVersion = 1;
 constexpr std::string_view kPrefix = "causeway record";
-constexpr std::size_t kFields = 8;      // of this version
-constexpr std::size_t kMaxFields = 24;  // with those that later versions may add before the signature
+constexpr std::size_t kFields = 8;  // of this version
 constexpr std::size_t kSignature = std::tuple_size_v<identity::Signature>;
 
 base::Bytes signed_message(std::span<const std::uint8_t> before_signature) {
@@ -39,7 +38,7 @@ std::optional<base::UnixMs> read_time(base::MsgpackReader& in) {
 
 std::optional<Wire> read_wire(std::span<const std::uint8_t> encoded) {
   base::MsgpackReader in(encoded);
-  auto fields = in.array(kMaxFields);
+  auto fields = in.array(limits::kMaxFields);
   auto version = in.uint();
   auto kind = in.uint();
   auto uri = in.text(kMaxUri);

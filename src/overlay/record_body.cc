@@ -13,8 +13,6 @@ namespace {
 using base::MsgpackReader;
 using base::MsgpackWriter;
 
-// Later versions may add this many fields at the end of a body or a contact.
-constexpr std::size_t kMoreFields = 16;
 // The end of the year 9999 in milliseconds: sums of such times cannot overflow.
 constexpr std::uint64_t kMaxTime = identity::kMaxSeconds * 1000;
 
@@ -117,7 +115,7 @@ bool read_at_most(MsgpackReader& in, std::uint64_t most, T& out) {
 
 // The head of a body or contact of at least `fields` fields; gives how many are more than that.
 std::optional<std::size_t> read_fields(MsgpackReader& in, std::size_t fields) {
-  auto count = in.array(fields + kMoreFields);
+  auto count = in.array(fields + limits::kMaxMoreFields);
   if (!count || *count < fields) return std::nullopt;
   return *count - fields;
 }

@@ -136,6 +136,15 @@ TEST(RecordBody, FieldsOfLaterVersionsArePassedOver) {
   body.push_back(0x2a);
   ASSERT_TRUE(decode_peer(body));
   EXPECT_EQ(decode_peer(body)->links.size(), 1u);
+  base::Bytes wide = body;
+  wide.pop_back();
+  wide[0] = static_cast<std::uint8_t>(0xdc);  // array of 16 bits
+  wide.insert(wide.begin() + 1, {0, static_cast<std::uint8_t>(1 + limits::kMaxMoreFields)});
+  wide.insert(wide.end(), limits::kMaxMoreFields, 0x2a);
+  EXPECT_TRUE(decode_peer(wide));
+  ++wide[2];
+  wide.push_back(0x2a);
+  EXPECT_FALSE(decode_peer(wide));
   // An endpoint of a transport that is not known yet: left out, the others stay.
   ServiceBody service{peer(1),
                       {},

@@ -27,7 +27,7 @@ SealedSocket::SealedSocket(base::Loop& loop, base::Random& random, base::Metrics
     : loop_(loop),
       sealer_(key, random),
       in_order_(
-          loop,
+          loop, metrics,
           [this](const net::Address& from, std::span<const std::uint8_t> plain) {
             if (on_plain_) on_plain_(from, plain);
           },

@@ -22,6 +22,8 @@ class Silence {
   // Notes that these bytes are sent to the address. True if it has fallen silent.
   bool sent(const net::Address& to, std::span<const std::uint8_t> bytes, base::Instant now);
 
+  std::size_t watched() const { return heard_.size() + unreachable_.size(); }
+
  private:
   struct Sent {
     base::Instant at;

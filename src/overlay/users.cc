@@ -42,15 +42,20 @@ struct Users::Impl {
   };
   using EntryPtr = std::shared_ptr<Entry>;
 
-  Impl(base::Loop& the_loop, Overlay& the_overlay, base::Metrics& metrics)
+  Impl(base::Loop& the_loop, Overlay& the_overlay, base::Metrics& metrics, std::size_t how_many)
       : loop(the_loop),
         overlay(the_overlay),
         sweep(loop.timers(), [this] { forget_unused(); }),
+        most(how_many),
         cached(
             metrics.counter("overlay_user_lookups_total{result=\"cached\"}", "lookups of users, by result")),
         found(metrics.counter("overlay_user_lookups_total{result=\"found\"}", "lookups of users, by result")),
-        unknown(metrics.counter("overlay_user_lookups_total{result=\"unknown\"}",
-                                "lookups of users, by result")) {}
+        unknown(
+            metrics.counter("overlay_user_lookups_total{result=\"unknown\"}", "lookups of users, by result")),
+        refused(
+            metrics.counter("overlay_user_lookups_total{result=\"refused\"}", "lookups of users, by result")),
+        forgotten(metrics.counter("overlay_users_forgotten_total",
+                                  "users forgotten while they were being called, to make room for others")) {}
 
   ~Impl() {
     for (auto& [aor, entry] : entries) stop_listening(*entry);
@@ -62,6 +67,10 @@ struct Users::Impl {
     if (usable(*entry)) {
       ++cached;
       return done(entry->answer);
+    }
+    if (!entry->searching && *searches >= limits::kMaxUserLookups) {
+      ++refused;
+      return done({.refused = true});
     }
     entry->waiting.push_back(std::move(done));
     if (!entry->searching) search(entry);
@@ -86,6 +95,7 @@ struct Users::Impl {
 
   void search(const EntryPtr& entry) {
     entry->searching = true;
+    ++*searches;
     std::weak_ptr<Entry> weak = entry;
     auto on_record = [this, weak](const Record& record) {
       auto e = weak.lock();
@@ -96,14 +106,15 @@ struct Users::Impl {
         e->gather.start(kGather);
       return true;
     };
-    auto on_done = [this, weak](const std::vector<Record>& records) {
+    auto on_done = [this, weak, count = searches](const std::vector<Record>& records) {
+      --*count;
       auto e = weak.lock();
       if (!e) return;
       e->searching = false;
       for (const Record& record : records) e->records.add(record);
       answer(e);
     };
-    overlay.get(entry->aor, kPatience, std::move(on_record), std::move(on_done));
+    overlay.get(entry->aor, limits::kLookupPatience, std::move(on_record), std::move(on_done));
   }
 
   void add(Entry& entry, const Record& record) {
@@ -134,7 +145,7 @@ struct Users::Impl {
 
   EntryPtr entry_of(std::string_view aor) {
     if (auto it = entries.find(aor); it != entries.end()) return it->second;
-    if (entries.size() >= limits::kMaxCachedUsers) make_room();
+    if (entries.size() >= most) make_room();
     auto slot = std::make_shared<std::weak_ptr<Entry>>();
     auto entry = std::make_shared<Entry>(loop.timers(), [this, slot] {
       if (auto e = slot->lock()) answer(e);
@@ -162,10 +173,14 @@ struct Users::Impl {
 
   void make_room() {
     forget_unused();
-    for (auto it = entries.begin(); entries.size() >= limits::kMaxCachedUsers && it != entries.end();) {
-      bool waited_for = !it->second->waiting.empty();
-      if (!waited_for) stop_listening(*it->second);
-      it = waited_for ? std::next(it) : entries.erase(it);
+    for (auto it = entries.begin(); entries.size() >= most && it != entries.end();) {
+      if (!it->second->waiting.empty()) {
+        ++it;
+        continue;
+      }
+      ++forgotten;
+      stop_listening(*it->second);
+      it = entries.erase(it);
     }
   }
 
@@ -186,11 +201,13 @@ struct Users::Impl {
   Overlay& overlay;
   std::unordered_map<std::string, EntryPtr, Hash, std::equal_to<>> entries;
   base::Timer sweep;
-  base::Counter &cached, &found, &unknown;
+  const std::size_t most;
+  std::shared_ptr<std::size_t> searches = std::make_shared<std::size_t>(0);  // under way; outlives us
+  base::Counter &cached, &found, &unknown, &refused, &forgotten;
 };
 
-Users::Users(base::Loop& loop, Overlay& overlay, base::Metrics& metrics)
-    : impl_(std::make_unique<Impl>(loop, overlay, metrics)) {}
+Users::Users(base::Loop& loop, Overlay& overlay, base::Metrics& metrics, std::size_t most)
+    : impl_(std::make_unique<Impl>(loop, overlay, metrics, most)) {}
 Users::~Users() = default;
 void Users::find(std::string_view aor, std::function<void(const UserLookup&)> done) {
   impl_->find(aor, std::move(done));

@@ -9,12 +9,14 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/loop.h"
 #include "overlay/overlay.h"
 
 namespace causeway::overlay {
 
 struct UserLookup {
+  bool refused = false;               // too many others are being looked up: nothing is known
   bool known = false;                 // some record stands there, or stood (tombstone): 480 rather than 404
   std::vector<UserContact> contacts;  // by q, highest first
 };
@@ -22,9 +24,10 @@ struct UserLookup {
 class Users {
  public:
   static constexpr base::Duration kKeepAfterCall = std::chrono::seconds(120);
-  static constexpr base::Duration kPatience = std::chrono::seconds(2);  // then "not found"
 
-  Users(base::Loop& loop, Overlay& overlay, base::Metrics& metrics);
+  // `most`: users remembered.
+  Users(base::Loop& loop, Overlay& overlay, base::Metrics& metrics,
+        std::size_t most = limits::kMaxCachedUsers);
   ~Users();
   // `aor` in normal form. Calls `done` exactly once; at once if cached, or if the overlay is alone.
   // The first contact that comes answers a lookup that would otherwise wait; `done` gets what was

@@ -65,7 +65,7 @@ TEST_F(UsersTest, UnknownIsBelievedForSecondsOnly) {
   auto [answer, took] = find();
   EXPECT_FALSE(answer.known);
   EXPECT_TRUE(answer.contacts.empty());
-  EXPECT_LE(took, Users::kPatience);
+  EXPECT_LE(took, limits::kLookupPatience);
   EXPECT_EQ(find().second, 0ms);
   there->put(record(signer, "one"));
   loop.run_for(4s);
@@ -220,9 +220,49 @@ TEST_F(UsersTest, NoAnswerEndsWithPatience) {
   Users patient(loop, slow, metrics);
   std::optional<UserLookup> answer;
   patient.find(alice, [&](const UserLookup& lookup) { answer = lookup; });
-  loop.run_for(Users::kPatience);
+  loop.run_for(limits::kLookupPatience);
   ASSERT_TRUE(answer);
   EXPECT_FALSE(answer->known);
+}
+
+// Whoever calls thousands who are not there does not make this peer flood the others.
+TEST_F(UsersTest, LookupsUnderWayAreBounded) {
+  std::size_t refused = 0, answered = 0;
+  const auto ask = [&](int i) {
+    users.find("sip:nobody" + std::to_string(i) + "@p2psip.org", [&](const UserLookup& lookup) {
+      refused += lookup.refused;
+      answered += !lookup.refused;
+    });
+  };
+  for (int i = 0; i < 1500; ++i) ask(i);
+  EXPECT_EQ(refused, 1500 - limits::kMaxUserLookups);
+  EXPECT_EQ(metrics.value("overlay_user_lookups_total{result=\"refused\"}"), refused);
+  ask(7);  // is being looked up already
+  loop.run_for(3s);
+  EXPECT_EQ(answered, limits::kMaxUserLookups + 1);
+  ask(1400);
+  loop.run_for(3s);
+  EXPECT_EQ(answered, limits::kMaxUserLookups + 2);
+  EXPECT_EQ(refused, 1500 - limits::kMaxUserLookups);
+}
+
+TEST_F(UsersTest, TheMemoryIsBounded) {
+  there->put(record(signer, "one"));
+  loop.run_for(1s);
+  Users few(loop, *here, metrics, 100);
+  std::optional<UserLookup> answer;
+  few.find(alice, [&](const UserLookup& lookup) { answer = lookup; });
+  loop.run_for(1s);
+  ASSERT_TRUE(answer && answer->known);
+  for (int i = 0; i < 1000; ++i) {
+    few.find("sip:u" + std::to_string(i) + "@p2psip.org", [](const UserLookup&) {});
+    loop.run_for(20ms);  // a hundred would be forgotten by themselves after five seconds
+  }
+  EXPECT_GE(metrics.value("overlay_users_forgotten_total"), 1u);
+  answer.reset();
+  few.find(alice, [&](const UserLookup& lookup) { answer = lookup; });
+  loop.run_for(1s);
+  EXPECT_TRUE(answer && answer->known);  // forgotten or not
 }
 
 }  // namespace

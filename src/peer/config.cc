@@ -90,12 +90,19 @@ base::SettingsTable settings(Config& c) {
       c.sip_ca, "path of a PEM file"));
   rows.push_back(base::flag_setting("sip.verify", "other domains must prove their name over TLS (RFC 5922)",
                                     c.sip_verify));
-  rows.push_back(base::number_setting(
-      "sip.stranger_answers",
-      "answers a second that this peer itself gives over UDP to one address that has proved nothing (whose it "
-      "is could be a lie), ten times as many after a proof; 0: any number",
-      c.sip_stranger_answers, 0, 100'000));
-
+  rows.push_back(base::number_setting("sip.stranger_answers",
+                                      "answers a second that this peer itself gives over UDP to one address "
+                                      "that has proved nothing (whose it "
+                                      "is could be a lie), ten times as many after a proof; 0: any number",
+                                      c.sip_stranger_answers, 0, 100'000));
+  rows.push_back(base::number_setting("sip.max_connections",
+                                      "connections that one listener keeps; for one more, the one that was "
+                                      "silent for the longest time is closed",
+                                      c.sip_connections, 1, 1'000'000));
+  rows.push_back(
+      base::number_setting("sip.max_connections_per_source",
+                           "of these, connections of one IPv4 address or one /64; more are refused",
+                           c.sip_connections_per_source, 1, 1'000'000));
   rows.push_back(base::duration_setting(
       "overload.target",
       "new calls are refused (503) while requests wait longer than this to be read; 0s: never",
@@ -118,6 +125,12 @@ base::SettingsTable settings(Config& c) {
       "overlay.join_jitter",
       "a peer that knows many others from its last run waits up to this long, by chance, before it joins",
       c.overlay_join_jitter, 0ms, 60s));
+  rows.push_back(base::number_setting("overlay.max_stored",
+                                      "megabytes of records held for the overlay; of one member half of it",
+                                      c.overlay_stored_mb, 1, 100'000));
+  rows.push_back(base::number_setting("overlay.max_cached_users",
+                                      "users whose records are remembered while they are being called",
+                                      c.overlay_cached_users, 100, 100'000'000));
 
   rows.push_back(base::text_setting(
       "registrar.accounts",
@@ -132,12 +145,19 @@ base::SettingsTable settings(Config& c) {
   rows.push_back(base::number_setting("registrar.max_expires", "longest registration granted, in seconds",
                                       c.register_max, 1, 604800));
   rows.push_back(base::number_setting("registrar.max_contacts", "phones of one user registered at this peer",
-                                      c.register_contacts, 1, 8));
+                                      c.register_contacts, 1, overlay::limits::kMaxContacts));
+  rows.push_back(base::number_setting("registrar.max_bindings",
+                                      "phones registered at this peer (about a kilobyte each); more get 503",
+                                      c.register_bindings, 1, 100'000'000));
 
   rows.push_back(base::list_setting("registrar.digest",
                                     "digest algorithms phones are offered, the preferred first; many phones "
                                     "give up at SHA-256, even beside MD5",
                                     c.register_digest, "MD5 or SHA-256", check_digest));
+
+  rows.push_back(base::number_setting("proxy.max_forks",
+                                      "phones of one user, at all peers, that one request is sent to",
+                                      c.proxy_forks, 1, 64));
 
   rows.push_back(base::list_setting("dns.servers", "name servers to ask; empty: those of /etc/resolv.conf",
                                     c.dns_servers, "address or address@port", {}));

@@ -24,18 +24,24 @@ struct Config {
   std::string sip_ca;                    // PEM file; empty: the system's
   bool sip_verify = true;
   std::int64_t sip_stranger_answers = 50;  // a second, to one source
+  std::int64_t sip_connections = net::limits::kMaxAccepted;
+  std::int64_t sip_connections_per_source = net::limits::kMaxAcceptedPerSource;
 
   // The overlay, and the TLS links between peers: one port number, UDP and TCP.
   std::string overlay_listen = "0.0.0.0:7400";
   std::string overlay_advertise;  // address:port for other peers if it is not the one listened on
   std::vector<std::string> overlay_bootstrap;  // beside those in the bundle
   base::Duration overlay_join_jitter = std::chrono::seconds(1);
+  std::int64_t overlay_stored_mb = overlay::limits::kMaxStored >> 20;
+  std::int64_t overlay_cached_users = overlay::limits::kMaxCachedUsers;
 
   base::Duration overload_target = std::chrono::milliseconds(20);  // zero: overload is not looked for
   std::int64_t overload_transactions = sip::limits::kMaxServerTransactions;
 
   std::int64_t register_min = 60, register_default = 3600, register_max = 86400;  // seconds
-  std::int64_t register_contacts = 8;
+  std::int64_t register_contacts = overlay::limits::kMaxContacts;
+  std::int64_t register_bindings = registrar::limits::kMaxBindings;
+  std::int64_t proxy_forks = proxy::limits::kMaxForks;
   // RFC 8760 asks for SHA-256 before MD5, but phones in wide use (baresip 1.0, SIPp) give up at a
   // challenge that names SHA-256, even with an MD5 one beside it.
   std::vector<std::string> register_digest{"MD5"};
@@ -45,6 +51,10 @@ struct Config {
   base::Duration dns_max_ttl = std::chrono::hours(1);
 
   std::int64_t workers = 1;
+  // One worker's share of what the peer may have.
+  std::size_t share(std::int64_t all) const {
+    return static_cast<std::size_t>((all + workers - 1) / workers);
+  }
   std::string state_dir;       // saved nodes; empty: nothing is kept
   std::string control_socket;  // empty: none
   std::string log_level = "info";

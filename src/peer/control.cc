@@ -49,7 +49,8 @@ struct Control::Client {
   }
 };
 
-base::Result<std::unique_ptr<Control>> Control::open(base::Loop& loop, const std::string& path, Ask ask) {
+base::Result<std::unique_ptr<Control>> Control::open(base::Loop& loop, base::Metrics& metrics,
+                                                     const std::string& path, Ask ask) {
   auto address = address_of(path);
   if (!address) return std::unexpected(address.error());
   if (int other = connect_to(*address); other >= 0) {
@@ -71,11 +72,19 @@ base::Result<std::unique_ptr<Control>> Control::open(base::Loop& loop, const std
         "{}: cannot make the control socket: {}; set peer.control to a path this user may write", path,
         std::strerror(error));
   }
-  return std::unique_ptr<Control>(new Control(loop, fd, path, std::move(ask)));
+  return std::unique_ptr<Control>(new Control(loop, metrics, fd, path, std::move(ask)));
 }
 
-Control::Control(base::Loop& loop, int fd, std::string path, Ask ask)
-    : loop_(loop), fd_(fd), path_(std::move(path)), ask_(std::move(ask)), watch_(loop.watch(fd)) {
+Control::Control(base::Loop& loop, base::Metrics& metrics, int fd, std::string path, Ask ask)
+    : loop_(loop),
+      fd_(fd),
+      path_(std::move(path)),
+      ask_(std::move(ask)),
+      watch_(loop.watch(fd)),
+      refused_(metrics.counter("control_refused_total{reason=\"clients\"}",
+                               "connections to the control socket that were refused: too many")),
+      too_long_(metrics.counter("control_refused_total{reason=\"length\"}",
+                                "clients of the control socket whose line was too long")) {
   watch_->wait(base::Ready::read, [this] { accept_all(); });
 }
 
@@ -90,6 +99,7 @@ void Control::accept_all() {
     int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) break;
     if (clients_.size() >= limits::kMaxControlClients) {
+      ++refused_;
       close(fd);
       continue;
     }
@@ -116,7 +126,10 @@ void Control::read(const std::shared_ptr<Client>& client) {
       if (auto c = weak.lock()) write(*c, std::move(answer));
     });
   }
-  if (client->pending.size() > limits::kMaxControlRequest) return drop(client);
+  if (client->pending.size() > limits::kMaxControlRequest) {
+    ++too_long_;
+    return drop(client);
+  }
   client->watch->wait(base::Ready::read, [this, weak = std::weak_ptr(client)] {
     if (auto c = weak.lock()) read(c);
   });

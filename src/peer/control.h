@@ -1,8 +1,7 @@
 // The control socket: how `causeway status` and `causeway lookup` ask a running peer.
 //
-// A Unix socket that only its owner can open. One request is one line of JSON, {"command": "status"}
-// or {"command": "lookup", "uri": "sip:alice@p2psip.org"}; one answer is one line of JSON, with "error" in
-// it if there is one. A client may ask again on the same connection.
+// A Unix socket that only its owner can open. One request is one line of JSON (control_request.h); one answer
+// is one line of JSON, with "error" in it if there is one. A client may ask again on the same connection.
 #pragma once
 
 #include <functional>
@@ -10,6 +9,7 @@
 #include <string>
 
 #include "base/loop.h"
+#include "base/metrics.h"
 #include "base/result.h"
 
 namespace causeway::peer {
@@ -22,12 +22,13 @@ class Control {
   using Ask = std::function<void(std::string_view request, Answer answer)>;
 
   // A socket file that nobody listens on any more is replaced.
-  static base::Result<std::unique_ptr<Control>> open(base::Loop& loop, const std::string& path, Ask ask);
+  static base::Result<std::unique_ptr<Control>> open(base::Loop& loop, base::Metrics& metrics,
+                                                     const std::string& path, Ask ask);
   ~Control();
 
  private:
   struct Client;
-  Control(base::Loop& loop, int fd, std::string path, Ask ask);
+  Control(base::Loop& loop, base::Metrics& metrics, int fd, std::string path, Ask ask);
   void accept_all();
   void read(const std::shared_ptr<Client>& client);
   void drop(const std::shared_ptr<Client>& client);
@@ -38,6 +39,7 @@ class Control {
   Ask ask_;
   std::unique_ptr<base::Loop::Watch> watch_;
   std::vector<std::shared_ptr<Client>> clients_;
+  base::Counter &refused_, &too_long_;
 };
 
 // The other end: connects, asks, waits at most `patience` for the answer. Blocking; for the

@@ -23,12 +23,14 @@ RealGround::RealGround(const Config& config, unsigned worker)
     : config_(config),
       loop_(base::make_asio_loop(kPace)),
       network_(net::make_real_network(*loop_, metrics_,
-                                      net::limits::kMaxAccepted / static_cast<std::size_t>(config.workers),
+                                      {.accepted = config.share(config.sip_connections),
+                                       .per_source = config.share(config.sip_connections_per_source)},
                                       sharing(config, worker))) {}
 
 base::Status RealGround::open_resolver() {
   auto resolver = dns::make_unbound_resolver(
-      *loop_, {config_.dns_servers, config_.dns_dnssec, config_.dns_max_ttl / std::chrono::seconds(1)});
+      *loop_, metrics_,
+      {config_.dns_servers, config_.dns_dnssec, config_.dns_max_ttl / std::chrono::seconds(1)});
   if (!resolver) return std::unexpected(resolver.error());
   resolver_ = std::move(*resolver);
   return {};

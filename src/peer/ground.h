@@ -32,6 +32,7 @@ class RealGround {
   // With the resolver.
   Ground ground() { return {*loop_, *network_, random_, metrics_, *resolver_}; }
   base::Loop& loop() { return *loop_; }
+  base::Metrics& metrics() { return metrics_; }
 
  private:
   const Config& config_;

@@ -10,6 +10,9 @@ namespace {
 
 using nlohmann::json;
 
+// What others have written need not be UTF-8.
+std::string line(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
 template <class List>
 json texts(const List& list) {
   json all = json::array();
@@ -84,7 +87,7 @@ json worker_json(const WorkerFigures& w) {
 
 }  // namespace
 
-std::string report_error(std::string_view sentence) { return json{{"error", sentence}}.dump(); }
+std::string report_error(std::string_view sentence) { return line(json{{"error", sentence}}); }
 
 std::string overload_warning(const WorkerFigures& worker) {
   return fmt::format(
@@ -97,7 +100,7 @@ std::string report_lookup(std::string_view uri, const std::vector<overlay::Engin
                           base::UnixMs now) {
   json records = json::array();
   for (const auto& one : found) records.push_back(record_json(one, now));
-  return json{{"uri", uri}, {"records", records}}.dump();
+  return line(json{{"uri", uri}, {"records", records}});
 }
 
 std::string report_status(const StatusParts& p) {
@@ -118,31 +121,30 @@ std::string report_status(const StatusParts& p) {
       total = row.counter.value + (total.is_null() ? 0 : total.get<std::uint64_t>());
     }
   }
-  return json{{"peer", p.bundle.peer_id().text()},
-              {"domain", p.bundle.domain},
-              {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(p.uptime).count()},
-              {"roles", roles},
-              {"sip", texts(p.sip)},
-              {"links", texts(p.links)},
-              {"overlay",
-               {{"engine", health.engine},
-                {"connected", health.connected},
-                {"good_nodes", health.good_nodes},
-                {"known_nodes", health.known_nodes},
-                {"stored_records", health.stored_records},
-                {"stored_bytes", health.stored_bytes}}},
-              {"registrar", {{"bindings", sum.bindings}, {"accounts", p.accounts}}},
-              {"sip_core",
-               {{"connections", sum.connections},
-                {"server_transactions", sum.server_transactions},
-                {"client_transactions", sum.client_transactions},
-                {"calls_in_setup", sum.calls_in_setup}}},
-              {"workers", workers},
-              {"credential_days_left",
-               (static_cast<std::int64_t>(p.bundle.credential.not_after) - p.now / 1000) / 86400},
-              {"warnings", p.warnings},
-              {"counters", counters}}
-      .dump();
+  return line(json{{"peer", p.bundle.peer_id().text()},
+                   {"domain", p.bundle.domain},
+                   {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(p.uptime).count()},
+                   {"roles", roles},
+                   {"sip", texts(p.sip)},
+                   {"links", texts(p.links)},
+                   {"overlay",
+                    {{"engine", health.engine},
+                     {"connected", health.connected},
+                     {"good_nodes", health.good_nodes},
+                     {"known_nodes", health.known_nodes},
+                     {"stored_records", health.stored_records},
+                     {"stored_bytes", health.stored_bytes}}},
+                   {"registrar", {{"bindings", sum.bindings}, {"accounts", p.accounts}}},
+                   {"sip_core",
+                    {{"connections", sum.connections},
+                     {"server_transactions", sum.server_transactions},
+                     {"client_transactions", sum.client_transactions},
+                     {"calls_in_setup", sum.calls_in_setup}}},
+                   {"workers", workers},
+                   {"credential_days_left",
+                    (static_cast<std::int64_t>(p.bundle.credential.not_after) - p.now / 1000) / 86400},
+                   {"warnings", p.warnings},
+                   {"counters", counters}});
 }
 
 base::Result<std::string> lookup_key(std::string_view uri, std::string_view domain) {

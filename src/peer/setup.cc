@@ -99,7 +99,7 @@ base::Result<sip::TransportConfig> transport_config(const Config& config, const 
   result.member_locals = {*link};
   result.member_tls = tls.member.get();
   result.member_name = identity::peer_host(bundle.peer_id(), bundle.domain);
-  result.strangers.rate = static_cast<std::uint32_t>(config.sip_stranger_answers);
+  result.strangers.rate = static_cast<std::uint32_t>(config.share(config.sip_stranger_answers));
   return result;
 }
 
@@ -128,6 +128,7 @@ base::Result<overlay::OpenDhtConfig> overlay_config(const Config& config, const 
         if (std::ranges::find(links, address) == links.end()) result.bootstrap.push_back(address);
   if (!config.state_dir.empty()) result.nodes_file = config.state_dir + "/nodes-" + bundle.peer_id().text();
   result.jitter = config.overlay_join_jitter;
+  result.most_stored = static_cast<std::size_t>(config.overlay_stored_mb) << 20;
   return result;
 }
 

@@ -70,12 +70,13 @@ base::Status Worker::open() {
   transactions_ = std::make_unique<sip::TransactionLayer>(ground_.loop, *transport_, ground_.random,
                                                           ground_.metrics, number_);
   transactions_->set_overload(
-      {plan_.config.overload_target, static_cast<std::size_t>(plan_.config.overload_transactions)});
+      {plan_.config.overload_target, plan_.config.share(plan_.config.overload_transactions)});
   return transport_->open(*config);
 }
 
 void Worker::serve(overlay::Overlay& overlay, const std::vector<net::Address>& links) {
-  users_ = std::make_unique<overlay::Users>(ground_.loop, overlay, ground_.metrics);
+  users_ = std::make_unique<overlay::Users>(ground_.loop, overlay, ground_.metrics,
+                                            plan_.config.share(plan_.config.overlay_cached_users));
   directory_ =
       std::make_unique<overlay::Directory>(ground_.loop, overlay, signer_, ground_.random, ground_.metrics);
   locator_ = std::make_unique<dns::Locator>(ground_.resolver, ground_.random, supported(*transport_),
@@ -106,7 +107,8 @@ void Worker::make_registrar(overlay::Overlay& overlay, const std::vector<net::Ad
                                     .min_expires = c.register_min,
                                     .default_expires = c.register_default,
                                     .max_expires = c.register_max,
-                                    .max_contacts = static_cast<std::size_t>(c.register_contacts)};
+                                    .max_contacts = static_cast<std::size_t>(c.register_contacts),
+                                    .max_bindings = c.share(c.register_bindings)};
   registrar_ = std::make_unique<registrar::Registrar>(
       std::move(config), registrar::RegistrarParts{
                              ground_.loop, ground_.random, ground_.metrics, *transactions_, overlay, *users_,
@@ -125,7 +127,8 @@ void Worker::make_proxy(overlay::Overlay& overlay) {
                             .peer = plan_.bundle.peer_id(),
                             .is_proxy = plan_.roles.contains(identity::Role::proxy),
                             .open = open,
-                            .loop_seed = plan_.loop_seed};
+                            .loop_seed = plan_.loop_seed,
+                            .max_forks = static_cast<int>(plan_.config.proxy_forks)};
   // Nobody can look up a throwaway domain: phones are led back to the address instead.
   if (open && !transport_->locals().empty()) config.route_host = transport_->locals().front().address.text();
   proxy_ = std::make_unique<proxy::Proxy>(

@@ -57,7 +57,7 @@ Branch& ResponseContexts::add(ResponseContext& context, Branch::How how, std::ui
 }
 
 // The targets of the highest q that is left, in parallel, as far as Max-Breadth reaches (RFC 5393 5.3.3);
-// the others wait for these.
+// the others wait for these, or are left out.
 void ResponseContexts::start_group(ResponseContext& context) {
   int q = -1, count = 0;
   for (Branch* b = context.branches; b; b = b->next) {
@@ -74,6 +74,11 @@ void ResponseContexts::start_group(ResponseContext& context) {
     ++started;
     start(*b);
     if (context.server == nullptr) return;  // an ACK has one target
+  }
+  for (Branch* b = context.branches; b && !context.in_turn; b = b->next) {
+    if (b->state != Branch::State::waiting) continue;
+    ++core_.metrics.forks_left_out;
+    finish(*b);
   }
 }
 

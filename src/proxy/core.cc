@@ -15,6 +15,8 @@ ProxyMetrics::ProxyMetrics(base::Metrics& m)
       forged(m.counter("proxy_refused_total{reason=\"identity\"}",
                        "requests under a name that the sender has not proved, refused")),
       looped(m.counter("proxy_refused_total{reason=\"loop\"}", "requests that had looped, refused")),
+      spiralled(m.counter("proxy_refused_total{reason=\"spiral\"}",
+                          "requests that had passed peers like this one too often, refused")),
       failovers(m.counter("proxy_failovers_total", "next places tried after one had failed")),
       found_again(m.counter("proxy_found_again_total",
                             "phones found at another peer after theirs could not be reached")),
@@ -23,7 +25,13 @@ ProxyMetrics::ProxyMetrics(base::Metrics& m)
       strays(m.counter("proxy_stray_responses_total", "responses to nothing sent by us, dropped")),
       unsent(m.counter("proxy_unsent_total", "requests that could not be rewritten")),
       public_registrations(m.counter("proxy_public_registrations_total",
-                                     "registrations with other domains that were accepted there")) {}
+                                     "registrations with other domains that were accepted there")),
+      own_routes(m.counter("proxy_refused_total{reason=\"own routes\"}",
+                           "requests with too many Route values of this domain, refused")),
+      forks_left_out(m.counter("proxy_forks_left_out_total",
+                               "contacts of a user that a request was not sent to: too many before them")),
+      publics_forgotten(m.counter("proxy_public_registrations_forgotten_total",
+                                  "registrations with other domains not remembered: too many")) {}
 
 Core::Core(ProxyConfig c, ProxyParts p)
     : config(std::move(c)),

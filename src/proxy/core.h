@@ -18,6 +18,7 @@ struct ProxyMetrics {
   base::Counter& not_a_relay;  // 403, other host asked by an outsider
   base::Counter& forged;       // 403, From or P-Asserted-Identity of D without proof
   base::Counter& looped;       // 482
+  base::Counter& spiralled;    // 483, too many passes
   base::Counter& failovers;    // next place tried after a failure
   base::Counter& found_again;  // a phone whose peer was gone, found at another
   base::Counter& timer_c;      // branches ended by Timer C
@@ -25,6 +26,9 @@ struct ProxyMetrics {
   base::Counter& strays;  // responses to nothing we sent
   base::Counter& unsent;  // requests that could not be rewritten
   base::Counter& public_registrations;
+  base::Counter& own_routes;         // 400, too many
+  base::Counter& forks_left_out;     // targets beyond max_forks
+  base::Counter& publics_forgotten;  // public registrations for which there was no room
 };
 
 struct Core {

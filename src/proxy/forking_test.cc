@@ -46,6 +46,56 @@ TEST_F(Forking, EqualQRingsBothAndTheFirstAnswerCancelsTheOther) {
   EXPECT_EQ(p.proxy().calls_in_setup(), 0u);
 }
 
+TEST_F(Forking, ARequestGoesToSoManyPhonesAndNoMore) {
+  auto& few = world.peer({.proxy = true, .max_forks = 3});
+  std::vector<Ua*> phones;
+  for (int i = 0; i < 5; ++i) phones.push_back(&world.phone("eve", few));
+  auto& caller = world.outsider("sip:dave@example.com", few);
+  caller.invite("sip:eve@p2psip.org");
+  world.run(500ms);
+  int rang = 0;
+  for (auto* phone : phones)
+    if (auto in = phone->wait("INVITE", 0ms); !in.empty()) phone->answer(in, 486), ++rang;
+  EXPECT_EQ(rang, 3);
+  EXPECT_EQ(few.count("proxy_forks_left_out_total"), 2u);
+  EXPECT_FALSE(caller.wait("SIP/2.0 486").empty());
+}
+
+// RFC 5393 5.3.3: more than the most is not believed.
+TEST_F(Forking, MaxBreadthIsBelievedUpToItsMost) {
+  auto& one = bob_with("1");
+  carol.invite("sip:bob@p2psip.org", "Max-Breadth: 4000000000\r\n");
+  const auto in = one.wait("INVITE");
+  EXPECT_EQ(header(in, "Max-Breadth"), std::to_string(limits::kMaxBreadth));
+  one.answer(in, 486);
+  EXPECT_FALSE(carol.wait("SIP/2.0 486").empty());
+}
+
+// RFC 5626: of the flows of a phone the newest is tried first, and the last of as many as it may have at
+// last.
+TEST_F(Forking, EveryFlowOfAPhoneIsTried) {
+  auto& peer = world.peer({.proxy = true, .tcp = true});
+  auto& phone = world.phone_of("eve", peer);
+  const auto enroll = [&](std::size_t number) {
+    world.run(10ms);
+    return phone.enroll(3600, fmt::format(";+sip.instance=\"<urn:x>\";reg-id={}", number));
+  };
+  EXPECT_TRUE(enroll(1));  // over UDP
+  for (std::size_t i = 2; i <= limits::kMaxFlows; ++i) {
+    phone.use_tcp();  // the one before is closed
+    EXPECT_TRUE(enroll(i));
+  }
+  phone.hang_up_stream();
+  world.run(1s);
+  EXPECT_EQ(peer.registrar().bindings().size(), limits::kMaxFlows);
+  auto& caller = world.outsider("sip:dave@example.com", peer);
+  caller.invite("sip:eve@p2psip.org");
+  const auto in = phone.wait("INVITE");
+  ASSERT_FALSE(in.empty());
+  phone.answer(in, 486);
+  EXPECT_FALSE(caller.wait("SIP/2.0 486").empty());
+}
+
 TEST_F(Forking, BothAnswerAtOnceAndBothAnswersGoBack) {
   auto& one = bob_with("1");
   auto& two = bob_with("1");

@@ -15,7 +15,7 @@ using sip::Message;
 
 void count_hops(const Message& request, const Plan& plan, sip::Rewrite& edit, Scratch& scratch) {
   if (plan.max_forwards < 0) {
-    edit.append("Max-Forwards", "70");
+    edit.append("Max-Forwards", scratch.number(limits::kMaxForwards));
   } else {
     edit.replace(request.value(HeaderName::max_forwards), scratch.number(plan.max_forwards - 1));
   }

@@ -92,13 +92,14 @@ void Proxy::Impl::refuse_extension(const Work& work) {
 
 void Proxy::Impl::route(Work& work) {
   work.route = find_route(work.request, work.valid.uri, core_.names, work.flow.member);
+  if (work.route.too_many) ++core_.metrics.own_routes;
   if (work.route.refusal) return refuse(work, work.route.refusal);
   const bool registers = work.request.method() == Method::register_;
   if (work.route.way == Way::here || (registers && work.route.way == Way::user)) return answer_here(work);
   if (work.route.way == Way::nowhere) return refuse(work, {404, "Not Found: no such name in this domain"});
   if (work.valid.max_forwards == 0) return refuse(work, {483, "Too Many Hops"});
   if (auto refusal = check_loop(work.request, core_.seed, work.valid)) {
-    ++core_.metrics.looped;
+    ++(refusal.status == 482 ? core_.metrics.looped : core_.metrics.spiralled);
     return refuse(work, refusal);
   }
 
@@ -165,6 +166,7 @@ void Proxy::Impl::fill(const Work& work, const Sender& sender, ResponseContext& 
   plan.secure = work.valid.uri.is_sips;
   plan.caller_flow = sender.caller_flow;
   context.breadth = work.valid.breadth;
+  context.in_turn = work.valid.passes < limits::kMaxPassesInTurn;
 }
 
 // RFC 3261 16.5: the target set.

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/random.h"
@@ -40,7 +41,7 @@ struct ProxyConfig {
   bool open = false;                       // open registration: phones are not asked for digest either
   std::string route_host;                  // in place of D in Record-Route (overlay_uri.h); empty: D
   std::optional<std::uint64_t> loop_seed;  // the same for all workers of a peer (RFC 5393); none: drawn
-  int max_forks = 16;                      // targets tried for one request, in parallel or one after another
+  int max_forks = limits::kMaxForks;       // targets tried for one request, in parallel or one after another
 };
 
 struct ProxyParts {

@@ -79,8 +79,9 @@ void PublicRegistrations::restore(const Message& response, const PublicRegister&
   });
 }
 
-bool PublicRegistrations::learn(const Message& response, const PublicRegister& registration,
-                                base::Instant now) {
+PublicRegistrations::Learned PublicRegistrations::learn(const Message& response,
+                                                        const PublicRegister& registration,
+                                                        base::Instant now) {
   std::int64_t granted = 0;
   sip::for_each_value(response, HeaderName::contact, [&](std::string_view value) {
     auto contact = sip::parse_contact(value);
@@ -95,16 +96,16 @@ bool PublicRegistrations::learn(const Message& response, const PublicRegister& r
   return note(learned, now);
 }
 
-bool PublicRegistrations::note(const PublicAddress& what, base::Instant now) {
+PublicRegistrations::Learned PublicRegistrations::note(const PublicAddress& what, base::Instant now) {
   if (what.expires <= now) {
     by_address_.erase(what.address);
-    return false;
+    return Learned::nothing;
   }
   drop_expired(now);
   if (by_address_.size() >= limits::kMaxPublicRegistrations && !by_address_.contains(what.address))
-    return false;
+    return Learned::no_room;
   by_address_[what.address] = {what.user, what.expires};
-  return true;
+  return Learned::remembered;
 }
 
 void PublicRegistrations::drop_expired(base::Instant now) {

@@ -12,7 +12,8 @@
 // and provider (401, Authorization) passes untouched: it does not cover Contact.
 //
 // While it lasts, alice may call under that address (sender.h). This is remembered by the peer that the
-// REGISTER went through, at most kMost addresses, until the expiry that the provider has granted.
+// REGISTER went through, at most limits::kMaxPublicRegistrations, until the expiry that the provider has
+// granted.
 #pragma once
 
 #include <cstdint>
@@ -51,10 +52,11 @@ class PublicRegistrations {
 
   // Turns the overlay URL in a 2xx's Contacts back into the phone's own. Texts must live until build.
   void restore(const sip::Message& response, const PublicRegister& registration, sip::Rewrite& edit) const;
-  // Remembers (or forgets) what a 2xx says. False: the address is not registered.
-  bool learn(const sip::Message& response, const PublicRegister& registration, base::Instant now);
+  // Remembers (or forgets) what a 2xx says. no_room: nothing is remembered any more but what is there.
+  enum class Learned { nothing, remembered, no_room };
+  Learned learn(const sip::Message& response, const PublicRegister& registration, base::Instant now);
   // The same, learned by another worker of this peer, whom set_on_learned has told.
-  bool note(const PublicAddress& what, base::Instant now);
+  Learned note(const PublicAddress& what, base::Instant now);
   void set_on_learned(std::function<void(const PublicAddress&)> tell) { on_learned_ = std::move(tell); }
 
   // Is this address registered through us, and by that user?

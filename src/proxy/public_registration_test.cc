@@ -1,6 +1,8 @@
 // draft 4.2: registration with a public network, by phones that cannot write the overlay URL.
 #include "proxy/public_registration.h"
 
+#include "base/limits.h"
+#include "proxy/flow_tokens.h"
 #include "proxy/world_test.h"
 #include "sip/rewrite.h"
 
@@ -153,12 +155,43 @@ TEST(PublicRegistrations, WhatOneWorkerLearnsTheOtherIsTold) {
     return first.learn(m, alice, now);
   };
   const auto address = *sip::parse_uri("sip:alice@example.org");
-  EXPECT_TRUE(answered("Contact: <sip:alice@p2psip.org>;expires=600\r\n"));
+  using Learned = PublicRegistrations::Learned;
+  EXPECT_EQ(answered("Contact: <sip:alice@p2psip.org>;expires=600\r\n"), Learned::remembered);
   EXPECT_TRUE(second.belongs(address, "alice", now));
   EXPECT_EQ(second.owner(address, now + 601s), "");
-  EXPECT_FALSE(answered(""));
+  EXPECT_EQ(answered(""), Learned::nothing);
   EXPECT_FALSE(second.belongs(address, "alice", now));
   EXPECT_EQ(second.size(), 0u);
+}
+
+TEST(PublicRegistrations, SoManyAreRememberedAndNoMore) {
+  PublicRegistrations table{std::string(kDomain)};
+  using Learned = PublicRegistrations::Learned;
+  const base::Instant now{100s};
+  for (std::size_t i = 0; i < limits::kMaxPublicRegistrations; ++i)
+    ASSERT_EQ(table.note({fmt::format("sip:u{}@example.org", i), "alice", now + (i == 0 ? 10s : 60s)}, now),
+              Learned::remembered);
+  EXPECT_EQ(table.note({"sip:x@example.org", "alice", now + 60s}, now), Learned::no_room);
+  EXPECT_EQ(table.note({"sip:u7@example.org", "alice", now + 90s}, now), Learned::remembered);
+  EXPECT_EQ(table.note({"sip:x@example.org", "alice", now + 60s}, now + 11s),
+            Learned::remembered);  // one has ended
+  EXPECT_EQ(table.size(), limits::kMaxPublicRegistrations);
+}
+
+// The memory of opened tokens forgets, and opens again.
+TEST(FlowTokens, MoreThanAreKeptOpened) {
+  const identity::TokenSealer sealer{identity::NetworkKey{}};
+  FlowTokens tokens(sealer, nullptr);
+  std::vector<std::string> sealed;
+  for (std::size_t i = 0; i < 2 * limits::kOpenedTokens; ++i)
+    sealed.push_back(sealer.seal({"u" + std::to_string(i), i, net::Transport::udp, {}}));
+  for (int round = 0; round < 2; ++round)
+    for (std::size_t i = 0; i < sealed.size(); ++i) {
+      const auto* token = tokens.open(sealed[i]);
+      ASSERT_TRUE(token);
+      ASSERT_EQ(token->instance, i);
+    }
+  EXPECT_EQ(tokens.open("garbage"), nullptr);
 }
 
 TEST(PublicRegistrations, AddrSpecWithoutBrackets) {

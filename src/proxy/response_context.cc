@@ -20,6 +20,7 @@ void ResponseContext::reset() {
   in_dialogue = false;
   plan.reset();
   breadth = limits::kMaxBreadth;
+  in_turn = true;
   branches = nullptr;
   branch_count = 0;
   best.reset();
@@ -114,8 +115,12 @@ void ResponseContexts::on_2xx(Branch& branch, const Message& response) {
   ResponseContext& context = *branch.context;
   const bool invite = context.method == Method::invite;
   if (context.answered && !invite) return;
-  if (context.registration && core_.publics.learn(response, *context.registration, core_.parts.loop.now()))
-    ++core_.metrics.public_registrations;
+  if (context.registration) {
+    using Learned = PublicRegistrations::Learned;
+    const auto learned = core_.publics.learn(response, *context.registration, core_.parts.loop.now());
+    if (learned == Learned::remembered) ++core_.metrics.public_registrations;
+    if (learned == Learned::no_room) ++core_.metrics.publics_forgotten;
+  }
   pass_back(context, response);
   context.answered = true;
   branch.accepted = invite;

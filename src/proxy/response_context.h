@@ -123,6 +123,7 @@ struct ResponseContext : Node {
   bool in_dialogue = false;
   Plan plan;
   int breadth = limits::kMaxBreadth;
+  bool in_turn = true;  // targets for which there is no breadth now are tried afterwards
   Branch* branches = nullptr;
   int branch_count = 0;
   BestResponse best;

@@ -65,6 +65,7 @@ Route find_route(const Message& request, const sip::Uri& request_uri, const Over
       return false;
     }
     if (route.pop > limits::kMaxOwnRoutes) {
+      route.too_many = true;
       route.refusal = {400, "Too many Route values of this domain"};
       return false;
     }

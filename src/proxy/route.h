@@ -34,7 +34,8 @@ struct Route {
   bool in_route = false;  // `next` is a Route value
   int pop = 0;            // Route values to take out before it
   std::optional<OverlayUri> claim;
-  Refusal refusal;  // a Route set that cannot be read
+  bool too_many = false;  // own values: refused
+  Refusal refusal;        // a Route set that cannot be read
 };
 
 Route find_route(const sip::Message& request, const sip::Uri& request_uri, const OverlayNames& names,

@@ -114,7 +114,7 @@ TEST_F(Senders, AStaleNonceIsAskedForAgain) {
   auto text = alice.ask({.method = "MESSAGE", .uri = "sip:carol@example.com"});
   EXPECT_FALSE(carol.wait("MESSAGE").empty());
   const auto old = header(text, "Proxy-Authorization");
-  world.run(sip::DigestVerifier::kNonceLife + 5s);
+  world.run(sip::limits::kNonceLife + 5s);
   alice.inbox.clear();
   alice.send(alice.write({.method = "MESSAGE",
                           .uri = "sip:carol@example.com",

@@ -97,7 +97,7 @@ TEST_F(Strangers, AnAnswerIsCutToWhatMustBe) {
   ASSERT_TRUE(is(both, "SIP/2.0 401") && is(one, "SIP/2.0 401"));
   EXPECT_EQ(headers(both, "WWW-Authenticate").size(), 2u);
   EXPECT_EQ(headers(one, "WWW-Authenticate").size(), 1u);
-  EXPECT_EQ(ask(1), "");                           // never a challenge without a challenge
+  EXPECT_EQ(ask(1), "");                                  // never a challenge without a challenge
   EXPECT_EQ(p.transactions().server_count(), known + 2);  // and of that request nothing is left
 }
 
@@ -122,6 +122,19 @@ TEST_F(Strangers, AnErrorAfterATryingIsRepeated) {
   EXPECT_EQ(answers_in(40s), 1u + 11u);
   EXPECT_EQ(p.count("sip_server_responses_resent_total"), 10u);
   EXPECT_EQ(p.count("sip_stranger_answers_total"), 1u + 11u);  // and bob's challenge
+}
+
+// Who has had a 100 waits; what he may not be told now he is told later.
+TEST_F(Strangers, AnErrorAfterATryingIsNotForgotten) {
+  world.peer();
+  for (int i = 0; i < 300; ++i) forger.send(forger.write({.method = "OPTIONS", .uri = "sip:p2psip.org"}));
+  world.run(25ms);
+  forger.inbox.clear();
+  forger.send(forger.write({.method = "INVITE", .uri = "sip:nobody@p2psip.org"}));
+  for (int i = 0; i < 100; ++i) forger.send(forger.write({.method = "OPTIONS", .uri = "sip:p2psip.org"}));
+  world.run(100ms);
+  EXPECT_EQ(forger.wait("SIP/2.0 404", 0ms), "");
+  EXPECT_FALSE(forger.wait("SIP/2.0 404", 2s).empty());
 }
 
 TEST_F(Strangers, AFloodUnderOneNameIsAnsweredAtItsRate) {
@@ -210,7 +223,7 @@ TEST_F(Strangers, WhatPhonesAnswerPasses) {
 // RFC 3261 18.2.2 and RFC 3581: wherever the Via points, answers go to where the datagram came from.
 TEST_F(Strangers, NoViaAimsAnAnswerAtAnother) {
   auto& victim = world.outsider("sip:victim@example.net", p);
-  for (const std::string via :
+  for (const std::string& via :
        {fmt::format("{};branch=z9hG4bKr1", victim.address.text()),
         fmt::format("{};rport;branch=z9hG4bKr2", victim.address.text()),
         fmt::format("{};received={};branch=z9hG4bKr3", victim.address.text(), victim.address.ip.text()),

@@ -104,18 +104,24 @@ void Targets::to_user(ResponseContext& context, const sip::Uri& uri) {
   if (auto* c = handle.get(); c && !c->going && !c->found) contexts_.wait(*c);
 }
 
+bool Targets::has_room(const ResponseContext& context) const {
+  if (context.branch_count < core_.config.max_forks) return true;
+  ++core_.metrics.forks_left_out;
+  return false;
+}
+
 void Targets::add_bindings(ResponseContext& context, const Wanted& want) {
   const auto* bindings = core_.bindings();
   if (!bindings) return;
   const auto all = bindings->of(context.user);
   for (const auto& b : all) {
-    if (!want.covers(b.instance_hash) || context.branch_count >= core_.config.max_forks) continue;
+    if (!want.covers(b.instance_hash)) continue;
     if (context.plan.secure && !is_secure(b)) continue;
     bool newest = true;
     for (const auto& other : all)
       newest &= &other == &b || other.instance_hash != b.instance_hash || other.registered < b.registered ||
                 (other.registered == b.registered && &other > &b);
-    if (newest) contexts_.add(context, How::binding, b.q).instance = b.instance_hash;
+    if (newest && has_room(context)) contexts_.add(context, How::binding, b.q).instance = b.instance_hash;
   }
 }
 
@@ -129,7 +135,7 @@ void Targets::add_contact(ResponseContext& context, const overlay::UserContact& 
     b->q = contact.q;  // the phone has gone there since
     return set_member(*b, contact);
   }
-  if (context.branch_count >= core_.config.max_forks) return;
+  if (!has_room(context)) return;
   set_member(contexts_.add(context, How::member, contact.q), contact);
 }
 
@@ -156,6 +162,7 @@ void Targets::user_found(ResponseContext& context, const overlay::UserLookup& lo
   const bool known = lookup.known || !lookup.contacts.empty() ||
                      (core_.parts.registrar && core_.parts.registrar->accounts().find(context.user)) ||
                      (bindings && !bindings->of(context.user).empty());
+  if (lookup.refused) return contexts_.refuse(context, 503, "Too many users are being looked up");
   if (known) return contexts_.refuse(context, 480, "Temporarily Unavailable");
   contexts_.refuse(context, 404, "Not Found");
 }
@@ -205,7 +212,7 @@ void Targets::flow_found(Branch& branch, const overlay::UserLookup& lookup) {
 void Targets::peer_record(Branch& branch) {
   const Handle handle(branch);
   core_.parts.overlay.get("sip:_" + branch.home.text() + "@" + core_.names.domain(),
-                          overlay::Users::kPatience, nullptr,
+                          overlay::limits::kLookupPatience, nullptr,
                           [handle](const std::vector<overlay::Record>& records) {
                             if (auto* b = handle.get()) b->context->owner->targets().peer_found(*b, records);
                           });

@@ -55,6 +55,7 @@ class Targets {
   };
   static Wanted wanted(const sip::Uri& uri);
   void user_found(ResponseContext& context, const overlay::UserLookup& lookup, const Wanted& wanted);
+  bool has_room(const ResponseContext& context) const;
   void add_bindings(ResponseContext& context, const Wanted& wanted);
   void add_contact(ResponseContext& context, const overlay::UserContact& contact);
   void set_member(Branch& branch, const overlay::UserContact& contact);

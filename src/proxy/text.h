@@ -8,17 +8,18 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "base/limits.h"
+
 namespace causeway::proxy {
 
 class Scratch {
  public:
-  // Room for one Via, four flow URIs and a Path; a text that does not fit makes ok() false.
-  static constexpr std::size_t kRoom = 3072;
+  // A text for which there is no room (limits::kMaxInsertedText) makes ok() false.
 
   std::string_view join(std::initializer_list<std::string_view> parts) {
     char* const begin = bytes_.data() + used_;
     for (auto part : parts) {
-      if (part.size() > kRoom - used_) {
+      if (part.size() > limits::kMaxInsertedText - used_) {
         ok_ = false;
         return {};
       }
@@ -35,7 +36,7 @@ class Scratch {
   bool ok() const { return ok_; }
 
  private:
-  std::array<char, kRoom> bytes_;
+  std::array<char, limits::kMaxInsertedText> bytes_;
   std::size_t used_ = 0;
   bool ok_ = true;
 };

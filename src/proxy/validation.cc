@@ -93,14 +93,16 @@ std::uint32_t loop_hash(const Message& request, std::uint64_t seed) {
   return hash.value();
 }
 
-bool has_looped(const Message& request, std::uint32_t hash) {
+bool has_looped(const Message& request, std::uint32_t hash, int& passes) {
   bool looped = false;
   for (auto* field = request.first(HeaderName::via); field && !looped; field = request.next(*field)) {
     const auto text = request.value(*field);
     if (text.find("z9hG4bK.") == std::string_view::npos) continue;
     sip::for_each_value(text, [&](std::string_view value) {
       auto via = sip::parse_via(value);
-      if (via && sip::TransactionLayer::loop_hash_of(via->branch) == hash) looped = true;
+      const auto own = via ? sip::TransactionLayer::loop_hash_of(via->branch) : std::nullopt;
+      if (own) ++passes;
+      looped = own == hash;
       return !looped;
     });
   }
@@ -109,7 +111,9 @@ bool has_looped(const Message& request, std::uint32_t hash) {
 
 Refusal check_loop(const Message& request, std::uint64_t seed, Validated& result) {
   result.loop_hash = loop_hash(request, seed);
-  return has_looped(request, result.loop_hash) ? Refusal{482, "Loop Detected"} : Refusal{};
+  if (has_looped(request, result.loop_hash, result.passes)) return {482, "Loop Detected"};
+  if (result.passes > limits::kMaxPasses) return {483, "Too Many Hops: an endless spiral"};
+  return {};
 }
 
 Refusal validate(const Message& request, Validated& result) {

@@ -24,6 +24,7 @@ struct Validated {
   sip::Uri uri;           // Request-URI
   int max_forwards = -1;  // as it came; -1: none. 0 goes no further, but may be for this peer itself
   int breadth = limits::kMaxBreadth;
+  int passes = 0;  // of peers like this one, on its way here
   std::uint32_t loop_hash = 0;
 };
 
@@ -32,6 +33,7 @@ Refusal validate(const sip::Message& request, Validated& result);
 Refusal check_loop(const sip::Message& request, std::uint64_t seed, Validated& result);
 
 std::uint32_t loop_hash(const sip::Message& request, std::uint64_t seed);
-bool has_looped(const sip::Message& request, std::uint32_t hash);
+// Is there a Via with that hash in its branch? Counts those that are of our making, up to it.
+bool has_looped(const sip::Message& request, std::uint32_t hash, int& passes);
 
 }  // namespace causeway::proxy

@@ -39,6 +39,7 @@ struct PeerOptions {
   bool registrar = true;
   bool open = false;
   bool tcp = false;
+  int max_forks = limits::kMaxForks;
   bool pretends = false;  // offers itself as a proxy peer, but is not set up as one
 };
 

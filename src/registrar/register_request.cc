@@ -16,6 +16,9 @@ using Read = std::expected<T, Refusal>;
 std::unexpected<Refusal> refuse(int status, const char* reason) {
   return std::unexpected(Refusal{status, reason});
 }
+std::unexpected<Refusal> too_much(int status, const char* reason) {
+  return std::unexpected(Refusal{status, reason, true});
+}
 
 // "<urn:uuid:...>" in quotes; the parser has taken the quotes off.
 std::string_view bare_instance(std::string_view value) {
@@ -42,7 +45,7 @@ Read<ContactChange> read_contact(std::string_view value, std::string_view expire
   if (!contact || contact->is_star) return refuse(400, "Bad Contact");
   const sip::NameAddr& address = contact->address;
   if (!address.uri.is_sip) return refuse(400, "Contact Is Not A SIP URI");
-  if (address.uri.text.size() > limits::kMaxContactUri) return refuse(400, "Contact Too Long");
+  if (address.uri.text.size() > limits::kMaxContactUri) return too_much(400, "Contact Too Long");
   ContactChange change{.uri_text = address.uri.text, .uri = address.uri};
   auto seconds = granted(address.params.get("expires"), expires_header, limits);
   if (!seconds) return std::unexpected(seconds.error());
@@ -53,7 +56,7 @@ Read<ContactChange> read_contact(std::string_view value, std::string_view expire
     change.q = static_cast<std::uint16_t>(*parsed);
   }
   change.instance = bare_instance(address.params.get("+sip.instance").value_or(""));
-  if (change.instance.size() > limits::kMaxInstance) return refuse(400, "Instance Too Long");
+  if (change.instance.size() > limits::kMaxInstance) return too_much(400, "Instance Too Long");
   if (auto id = address.params.get("reg-id"); id && !change.instance.empty()) {
     auto number = sip::parse_delta_seconds(*id);
     if (!number || *number == 0) return refuse(400, "Bad reg-id");
@@ -73,7 +76,7 @@ std::optional<Refusal> read_contacts(const sip::Message& request, const ExpiryLi
       return true;
     }
     if (into.contacts.size() == limits::kMaxContactsInRequest) {
-      refusal = Refusal{403, "Too Many Contacts"};
+      refusal = Refusal{403, "Too Many Contacts", true};
       return false;
     }
     auto change = read_contact(value, expires, limits);
@@ -103,6 +106,7 @@ std::optional<Refusal> read_path(const sip::Message& request, RegisterRequest& i
     if (good) into.path.append(into.path.empty() ? "" : ", ").append(value);
     return good;
   });
+  if (count > limits::kMaxPath) return Refusal{400, "Path Too Long", true};
   if (!fine || !good || (request.has(HeaderName::path) && into.path.empty())) return Refusal{400, "Bad Path"};
   return {};
 }
@@ -129,8 +133,8 @@ std::expected<std::string, Refusal> read_user(const sip::Message& request, std::
   constexpr std::string_view kScheme = "sip:";
   std::string user = aor.substr(kScheme.size(), aor.size() - kScheme.size() - domain.size() - 1);
   // draft 4.1: the user field must be set. Names that begin with '_' are peers.
-  if (user.empty() || user.size() > limits::kMaxUser || user.starts_with('_'))
-    return refuse(404, "Not A User Name");
+  if (user.empty() || user.starts_with('_')) return refuse(404, "Not A User Name");
+  if (user.size() > limits::kMaxUser) return too_much(404, "Not A User Name: Too Long");
   return user;
 }
 

@@ -43,6 +43,7 @@ struct RegisterRequest {
 struct Refusal {
   int status;
   const char* reason;
+  bool too_much = false;  // because of a limit (limits.h)
 };
 
 struct ExpiryLimits {

@@ -31,8 +31,11 @@ struct Metrics {
         wrong_password(m.counter("registrar_requests_total{outcome=\"wrong_password\"}",
                                  "REGISTERs whose digest was wrong")),
         refused(m.counter("registrar_requests_total{outcome=\"refused\"}",
-                          "REGISTERs answered with another error")) {}
-  base::Counter &accepted, &refreshed, &challenged, &wrong_password, &refused;
+                          "REGISTERs answered with another error")),
+        too_much(m.counter(
+            "registrar_requests_total{outcome=\"too_much\"}",
+            "of the refused: too many contacts or too much in one, or no room for another phone")) {}
+  base::Counter &accepted, &refreshed, &challenged, &wrong_password, &refused, &too_much;
 };
 
 }  // namespace
@@ -106,6 +109,7 @@ void Registrar::Impl::on_register(sip::ServerTransaction& transaction, const sip
   }
   auto asked = read_register(request, config_.domain,
                              {config_.min_expires, config_.default_expires, config_.max_expires});
+  if (!asked && asked.error().too_much) ++metrics_.too_much;
   // Who is not known learns nothing but that he must prove who he is.
   if (!asked && asked.error().status == 404) return refuse(transaction, request, 404, asked.error().reason);
   std::string_view user = asked ? std::string_view(asked->user) : std::string_view();
@@ -269,7 +273,13 @@ bool Registrar::Impl::carry_out(sip::ServerTransaction& transaction, const sip::
                                  })))
       ++added;
   if (added + (known ? known->bindings.size() : 0) > config_.max_contacts) {
+    ++metrics_.too_much;
     refuse(transaction, request, 403, "Too Many Contacts");
+    return false;
+  }
+  if (added > 0 && table_.size() + added > config_.max_bindings) {
+    ++metrics_.too_much;
+    refuse(transaction, request, 503, "No Room For Another Phone At This Peer");
     return false;
   }
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "base/limits.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/random.h"
@@ -33,7 +34,8 @@ struct RegistrarConfig {
   std::int64_t min_expires = 60;  // seconds; below: 423 with Min-Expires
   std::int64_t default_expires = 3600;
   std::int64_t max_expires = 86400;
-  std::size_t max_contacts = 8;  // per user; more: 403
+  std::size_t max_contacts = overlay::limits::kMaxContacts;  // of one user; more: 403
+  std::size_t max_bindings = limits::kMaxBindings;           // of all; more: 503
 };
 
 class BindingShelves;  // shared_bindings.h

@@ -193,7 +193,7 @@ TEST_F(RegistrarTest, AnOldNonceIsStaleNotWrong) {
   ask.authorization =
       "Authorization: " +
       sip::answer_challenge(*parsed, "alice", "secret", "REGISTER", "sip:p2psip.org", "cn", 1) + "\r\n";
-  loop_.run_for(sip::DigestVerifier::kNonceLife + 1s);
+  loop_.run_for(sip::limits::kNonceLife + 1s);
   std::string answer = send(ask, phone_);
   EXPECT_TRUE(starts(answer, "SIP/2.0 401 "));
   EXPECT_TRUE(has(answer, "stale=true"));
@@ -250,6 +250,20 @@ TEST_F(RegistrarTest, RecordsAreRefreshedWhileTheBindingLasts) {
   EXPECT_GE(metrics_.value("registrar_records_published_total"), first + 10);
   loop_.run_for(10min);
   EXPECT_TRUE(in_overlay().empty());
+}
+
+TEST_F(RegistrarTest, APeerTakesSoManyPhonesAndNoMore) {
+  make({.domain = "p2psip.org", .max_bindings = 2});
+  register_contact("sip:alice@10.0.0.9:5061");
+  register_contact("sip:alice@10.0.0.9:5062");
+  const auto refused = send_proved({.contact = "Contact: <sip:alice@10.0.0.9:5063>\r\n"});
+  EXPECT_TRUE(starts(refused, "SIP/2.0 503 ")) << refused;
+  EXPECT_EQ(metrics_.value("registrar_requests_total{outcome=\"too_much\"}"), 1u);
+  EXPECT_TRUE(
+      has(register_contact("sip:alice@10.0.0.9:5062"), ":5061>"));  // those that are there may refresh
+  register_contact("sip:alice@10.0.0.9:5061", ";expires=0");
+  EXPECT_TRUE(has(register_contact("sip:alice@10.0.0.9:5063"), ":5063>"));
+  EXPECT_EQ(registrar_->bindings().size(), 2u);
 }
 
 TEST_F(RegistrarTest, OldCSeqOfTheSameCallIsRefusedAsAWhole) {

@@ -25,12 +25,6 @@ unsigned BindingShelves::owner_of(const sip::Message& request, std::string_view 
   return owner_of(sip::plain_user(to->uri, room));
 }
 
-std::uint64_t BindingShelves::waits() const {
-  std::uint64_t all = 0;
-  for (const auto& shelf : shelves_) all += shelf->mutex.waits();
-  return all;
-}
-
 std::span<const Binding> SharedBindings::of(std::string_view user) const {
   const unsigned owner = shelves_.owner_of(user);
   if (owner == worker_) return own_.of(user);

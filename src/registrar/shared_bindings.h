@@ -30,8 +30,6 @@ class BindingShelves {
   // Of a REGISTER for a user of the domain (in lower case) the owner of his bindings, else `otherwise`.
   unsigned owner_of(const sip::Message& request, std::string_view domain, unsigned otherwise) const;
   BindingShelf& of(unsigned worker) { return *shelves_[worker]; }
-  // How often two workers have met at one table.
-  std::uint64_t waits() const;
 
  private:
   std::vector<std::unique_ptr<BindingShelf>> shelves_;

@@ -8,8 +8,9 @@ Connection::Connection(Owner& owner, base::Loop& loop, Flow flow, std::string na
     : owner_(owner),
       flow_(flow),
       name_(std::move(name)),
-      idle_(loop.timers(), [this] { close("idle for too long"); }),
-      message_(loop.timers(), [this] { close("a message was begun and not completed in time"); }) {}
+      idle_(loop.timers(), [this] { close(End::idle, "idle for too long"); }),
+      message_(loop.timers(),
+               [this] { close(End::slow_message, "a message was begun and not completed in time"); }) {}
 
 void Connection::adopt(std::unique_ptr<net::Stream> stream) {
   stream_ = std::move(stream);
@@ -22,12 +23,12 @@ void Connection::send(base::Buffer bytes) {
   stream_->send(std::move(bytes));
 }
 
-void Connection::close(std::string_view why) {
+void Connection::close(End end, std::string_view why) {
   if (closed_) return;
   closed_ = true;
   idle_.stop();
   message_.stop();
-  owner_.on_stream_closed(*this, why);
+  owner_.on_stream_closed(*this, end, why);
 }
 
 void Connection::on_connected() {
@@ -49,7 +50,7 @@ void Connection::on_bytes(std::span<const char> bytes) {
       send(base::Buffer::copy_of("\r\n"));
     } else if (frame.kind == FrameKind::error) {
       owner_.on_stream_error(*this, frame.bytes, frame.error);
-      close(frame.error.what);
+      close(End::not_sip, frame.error.what);
     }
   }
   if (closed_) return;
@@ -59,6 +60,6 @@ void Connection::on_bytes(std::span<const char> bytes) {
     message_.start(limits::kStreamMessage);
 }
 
-void Connection::on_closed(const net::StreamClosed& why) { close(why.text); }
+void Connection::on_closed(const net::StreamClosed& why) { close(End::network, why.text); }
 
 }  // namespace causeway::sip

@@ -14,6 +14,9 @@ namespace causeway::sip {
 
 class Connection final : public net::StreamHandler {
  public:
+  // Who has ended it: the network or the other side, or we, for one of these reasons.
+  enum class End : std::uint8_t { network, idle, slow_message, not_sip, not_a_member };
+
   class Owner {
    public:
     virtual void on_stream_message(Connection& connection, std::string_view bytes) = 0;
@@ -21,7 +24,7 @@ class Connection final : public net::StreamHandler {
     virtual void on_stream_error(Connection& connection, std::string_view bytes, const ParseError& error) = 0;
     virtual void on_stream_connected(Connection& connection) = 0;
     // Called once. The connection must not be destroyed before the next turn of the loop.
-    virtual void on_stream_closed(Connection& connection, std::string_view why) = 0;
+    virtual void on_stream_closed(Connection& connection, End end, std::string_view why) = 0;
 
    protected:
     ~Owner() = default;
@@ -38,7 +41,7 @@ class Connection final : public net::StreamHandler {
   net::Stream& stream() { return *stream_; }
   bool closed() const { return closed_; }
   void send(base::Buffer bytes);
-  void close(std::string_view why);
+  void close(End end, std::string_view why);
 
   // Where the registry of connections has it, "" for nowhere.
   std::string key;

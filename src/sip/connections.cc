@@ -62,6 +62,12 @@ Connections::Connections(base::Loop& loop, net::Network& network, base::Metrics&
       opened_(metrics.counter("sip_connections_opened_total", "streams opened by us")),
       accepted_(metrics.counter("sip_connections_accepted_total", "streams accepted")),
       closed_(metrics.counter("sip_connections_closed_total", "streams that have ended")),
+      idle_(metrics.counter("sip_connections_ended_total{reason=\"idle\"}",
+                            "streams ended by us: nothing came or went for too long")),
+      slow_(metrics.counter("sip_connections_ended_total{reason=\"slow message\"}",
+                            "streams ended by us: a message was begun and not completed in time")),
+      not_sip_(metrics.counter("sip_connections_ended_total{reason=\"not SIP\"}",
+                               "streams ended by us: what came could not be framed, or was too large")),
       not_a_member_(metrics.counter("sip_connections_refused_total{reason=\"not a member\"}",
                                     "peer links whose certificate names no peer of this domain")) {}
 
@@ -176,7 +182,7 @@ void Connections::on_stream_connected(Connection& connection) {
   if (!connection.flow().member || proven_member(connection.stream()) == connection.name())
     return user_.on_stream_connected(connection.flow());
   ++not_a_member_;
-  connection.close("its certificate is not that of the peer that was called");
+  connection.close(Connection::End::not_a_member, "its certificate is not that of the peer that was called");
 }
 
 // The way to a member may go on over another link that it has opened meanwhile.
@@ -192,8 +198,11 @@ void Connections::unregister(Connection& connection) {
   }
 }
 
-void Connections::on_stream_closed(Connection& connection, std::string_view why) {
+void Connections::on_stream_closed(Connection& connection, Connection::End end, std::string_view why) {
   ++closed_;
+  if (end == Connection::End::idle) ++idle_;
+  if (end == Connection::End::slow_message) ++slow_;
+  if (end == Connection::End::not_sip) ++not_sip_;
   base::log::debug("sip", "{} connection {} to {}: {}", net::transport_name(connection.flow().transport),
                    connection.flow().connection, connection.flow().remote.text(), why);
   auto known = by_number_.find(connection.flow().connection);

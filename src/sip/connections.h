@@ -70,7 +70,7 @@ class Connections final : public Connection::Owner {
   void on_stream_message(Connection& connection, std::string_view bytes) override;
   void on_stream_error(Connection& connection, std::string_view bytes, const ParseError& error) override;
   void on_stream_connected(Connection& connection) override;
-  void on_stream_closed(Connection& connection, std::string_view why) override;
+  void on_stream_closed(Connection& connection, Connection::End end, std::string_view why) override;
 
   std::optional<Flow> same_place(const Target& target) const;
   Connection& add(const Flow& flow, std::string name, std::string key);
@@ -97,6 +97,9 @@ class Connections final : public Connection::Owner {
   base::Counter& opened_;
   base::Counter& accepted_;
   base::Counter& closed_;
+  base::Counter& idle_;
+  base::Counter& slow_;
+  base::Counter& not_sip_;
   base::Counter& not_a_member_;
 };
 

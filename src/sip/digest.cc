@@ -290,7 +290,7 @@ bool DigestVerifier::is_fresh(std::string_view text, base::UnixMs now) const {
   for (char c : text.substr(0, 16))
     value = value << 4 | static_cast<unsigned>(scan::is_digit(c) ? c - '0' : scan::lower(c) - 'a' + 10);
   const auto time = static_cast<base::UnixMs>(value);
-  if (time < now - kNonceLife.count() || time > now + kNonceLife.count()) return false;
+  if (time < now - limits::kNonceLife.count() || time > now + limits::kNonceLife.count()) return false;
   return CRYPTO_memcmp(nonce(time).data(), text.data(), text.size()) == 0;
 }
 

@@ -1,13 +1,13 @@
 // Digest authentication (RFC 8760: SHA-256 first, MD5 for old phones; RFC 3261 22).
 //
 // Server side, without state: a nonce is its time and a keyed hash over it, so any registrar of the
-// domain (they share a key) can check one that another has given. A nonce lives for kNonceLife; older
+// domain (they share a key) can check one that another has given. A nonce lives for limits::kNonceLife; older
 // ones get stale=true and the phone tries again without asking its user.
 //
 // What is not offered is refused: MD5-sess, SHA-512-256, auth-int, hashed user names. SHA-256 wants
 // qop=auth; MD5 may come without qop, as phones of before RFC 2617 send it. Which algorithms an
 // account accepts is decided by its secrets alone, and the length of a response must be that of its
-// algorithm. nc is not followed (that would be state): within kNonceLife a response can be replayed,
+// algorithm. nc is not followed (that would be state): within that time a response can be replayed,
 // with the same method and digest URI, by who could read it; hence TLS.
 #pragma once
 
@@ -62,8 +62,6 @@ struct DigestSecrets {
 
 class DigestVerifier {
  public:
-  static constexpr base::Duration kNonceLife = std::chrono::minutes(5);
-
   // `key`: 32 bytes shared by the registrars of the domain.
   DigestVerifier(std::string realm, std::array<std::uint8_t, 32> key);
 

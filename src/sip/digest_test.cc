@@ -1,4 +1,5 @@
 #include "sip/digest.h"
+#include "base/limits.h"
 
 #include <gtest/gtest.h>
 
@@ -124,7 +125,7 @@ TEST_F(Exchange, RightAndWrong) {
 }
 
 TEST_F(Exchange, Age) {
-  const auto life = DigestVerifier::kNonceLife.count();
+  const auto life = limits::kNonceLife.count();
   EXPECT_EQ(check(answer(kSha256), kNow + life), Verdict::ok);
   EXPECT_EQ(check(answer(kSha256), kNow + life + 1), Verdict::stale);
   EXPECT_EQ(check(answer(kSha256), kNow - life), Verdict::ok);  // another registrar's clock

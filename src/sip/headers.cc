@@ -246,6 +246,7 @@ std::optional<Via> usual_via(std::string_view text) {
     if (!take_usual_param({param, static_cast<std::size_t>(p - param)}, via)) return std::nullopt;
   }
   via.params.text = {params, static_cast<std::size_t>(p - params)};
+  if (via.params.text.find('<') != text.npos) return std::nullopt;  // parse_any_via refuses it
   via.text = {begin, static_cast<std::size_t>(p - begin)};
   return via;
 }
@@ -275,6 +276,9 @@ Parsed<Via> parse_any_via(std::string_view value) {
   Next next;
   rest = via.params.text;
   while ((next = next_param(rest, param)) == Next::param) {
+    // Without quotes it would begin a URI for split_first, which would not see the next ';' or ','.
+    if (const auto at = param.value.find('<'); at != param.value.npos && param.value.data()[-1] != '"')
+      return bad("'<' in Via", static_cast<std::size_t>(param.value.data() + at - value.data()));
     if (same_text(param.name, "branch")) {
       if (via.branch.empty()) via.branch = param.value;
     } else if (same_text(param.name, "rport")) {

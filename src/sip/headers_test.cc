@@ -142,8 +142,9 @@ TEST(Via, Refused) {
        {"", "SIP/2.0/UDP", "SIP/2.0/UDP ", "SIP//UDP h", "HTTP/2.0/UDP h", "SIP/2.0 UDP h", "SIP/2.0/UDP h:0",
         "SIP/2.0/UDP h:65536", "SIP/2.0/UDP h:x", "SIP/2.0/UDP [::1", "SIP/2.0/UDP h;=x",
         "SIP/2.0/UDP h;a=\"b", "SIP/2.0/UDP h x", "SIP/2.0/UDP ;branch=x", "SIP/2.0/UDP 192.0.2.15;;,;,,",
-        "SIP/2.0/UDP h;a=b c"})
+        "SIP/2.0/UDP h;a=b c", "SIP/2.0/UDP h;branch=z9hG4bK<1", "SIP/2.0/UDP h;x=<a;b>"})
     EXPECT_FALSE(parse_via(text)) << text;
+  EXPECT_TRUE(parse_via("SIP/2.0/UDP h;x=\"<a;b>\""));
 }
 
 NameAddr address(std::string_view text) {

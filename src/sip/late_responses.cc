@@ -7,14 +7,21 @@ namespace causeway::sip {
 
 void LateResponses::expect(const Flow& flow, std::string_view host, std::uint16_t port) {
   if (!locate_ || waiting_.contains(flow.connection)) return;
+  if (waiting_.size() >= limits::kMaxLateConnections) {
+    ++dropped_;
+    return;
+  }
   waiting_[flow.connection] = {.host = std::string(host), .port = port, .transport = flow.transport};
 }
 
 void LateResponses::sent(const Flow& flow, const base::Buffer& bytes) {
   if (waiting_.empty()) return;
   auto at = waiting_.find(flow.connection);
-  if (at != waiting_.end() && at->second.responses.size() < limits::kMaxLateResponses)
+  if (at == waiting_.end()) return;
+  if (at->second.responses.size() < limits::kMaxLateResponses)
     at->second.responses.push_back(bytes);
+  else
+    ++dropped_;
 }
 
 void LateResponses::on_closed(const Flow& flow) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "base/metrics.h"
 #include "sip/flow.h"
 
 namespace causeway::sip {
@@ -24,7 +25,12 @@ class LateResponses {
   using Connect = std::function<std::optional<Flow>(const Target&)>;
   using Send = std::function<void(const Flow&, base::Buffer)>;
 
-  LateResponses(Connect connect, Send send) : connect_(std::move(connect)), send_(std::move(send)) {}
+  LateResponses(Connect connect, Send send, base::Metrics& metrics)
+      : connect_(std::move(connect)),
+        send_(std::move(send)),
+        dropped_(
+            metrics.counter("sip_late_responses_dropped_total",
+                            "responses whose connection was gone, dropped: too many wait for new ones")) {}
   void set_locate(Locate locate) { locate_ = std::move(locate); }
 
   // `flow` is a connection just begun for responses to this sent-by (a host name; port 0: none given).
@@ -47,6 +53,7 @@ class LateResponses {
   Send send_;
   Locate locate_;
   std::unordered_map<std::uint64_t, Waiting> waiting_;  // by connection
+  base::Counter& dropped_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

@@ -32,6 +32,7 @@ class LocalNames {
 
   // Which of our addresses packets to `remote` leave from; remembered for a while.
   net::Ip source_for(const net::Ip& remote);
+  std::size_t routes_remembered() const { return sources_.size(); }
 
  private:
   struct Local {

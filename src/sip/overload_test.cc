@@ -188,6 +188,24 @@ TEST(Overload, StagesAndTheBudget) {
   EXPECT_TRUE(overload.has_budget());
 }
 
+// Strangers can provoke it, and must not fill a disk.
+TEST(Overload, TheLogHasItOnceAMinute) {
+  base::SimLoop loop;
+  base::Metrics metrics;
+  Overload overload(loop, metrics);
+  overload.set_target(20ms);
+  ::testing::internal::CaptureStderr();
+  for (auto end = loop.now() + 2 * limits::kOverloadLogPause; loop.now() < end; loop.run_for(10ms)) {
+    const bool late = loop.now().time_since_epoch() / 5s % 2 == 0;
+    overload.on_read(late ? 30ms : 0ms);
+  }
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  std::size_t told = 0;
+  for (std::size_t at = log.find("overload: "); at != log.npos; at = log.find("overload: ", at + 1)) ++told;
+  EXPECT_EQ(metrics.value("sip_overload_total"), 12u);
+  EXPECT_EQ(told, 2u) << log;
+}
+
 // Goodput, waiting and recovery, whatever the offer and however long the calls.
 TEST(Overload, ManyTimesTheCapacity) {
   base::Random random(3);

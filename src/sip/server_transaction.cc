@@ -213,7 +213,8 @@ void ServerTransactions::on_cancel(const Message& cancel, const Via& via, const 
     ++cancel_unmatched_;
     return transport_.respond_stateless(cancel, via, flow, 481);
   }
-  transport_.respond_stateless(cancel, via, flow, 200);
+  const bool known = invite->known && flow.remote.ip == invite->flow_.remote.ip;
+  transport_.respond_stateless(cancel, via, flow, 200, {}, known);
   if (invite->final_ || invite->cancelled) return;
   invite->cancelled = true;
   ++cancelled_;
@@ -244,8 +245,12 @@ void ServerTransactions::answer(ServerTransaction& transaction, const Message& r
                                       SourceLimit::kMostGrowth * block.request_bytes);
   if (!response) transport_.sources().count_too_long();
   if (status < 200) return respond(block, status, std::move(response));
-  if (!response || !may_say(block)) return forget(block);
   const bool had_provisional = block.response && !block.trying_owed;
+  if (!response || !may_say(block)) {
+    // Who has had a provisional response does not ask again: G tells him when he may be told.
+    if (!response || !had_provisional || status < 300) return forget(block);
+    return respond_to_invite(block, status, std::move(response), false);
+  }
   respond(block, status, std::move(response));
   if (had_provisional || block.state != State::completed) return;
   block.interval = {};
@@ -263,8 +268,8 @@ void ServerTransactions::forget(Block& block) {
   arm(block);
 }
 
-void ServerTransactions::respond_to_invite(Block& block, int status, base::Buffer response) {
-  send(block, response);
+void ServerTransactions::respond_to_invite(Block& block, int status, base::Buffer response, bool say) {
+  if (say) send(block, response);
   if (block.state == State::accepted) return;
   block.trying_owed = false;
   if (status < 200) {

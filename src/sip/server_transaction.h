@@ -58,7 +58,7 @@ class ServerTransactions {
   bool may_say(const Block& block);
   bool proves_arrival(const Block& block, const Message& ack);
   void forget(Block& block);
-  void respond_to_invite(Block& block, int status, base::Buffer response);
+  void respond_to_invite(Block& block, int status, base::Buffer response, bool say = true);
   void respond_to_other(Block& block, int status, base::Buffer response);
   void send(const Block& block, base::Buffer response);
   void arm(Block& block);

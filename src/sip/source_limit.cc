@@ -16,14 +16,6 @@ constexpr auto kProvenMs = static_cast<std::uint32_t>(limits::kProvenFor.count()
 constexpr auto kBurstMs = static_cast<std::int64_t>(limits::kStrangerBurst.count());
 constexpr std::int64_t kMostBudget = std::int64_t{limits::kMaxStrangerCredit} * kOne;
 
-// Never 0. An IPv4 address cannot be taken for a prefix of IPv6: none of those in use begins with zeros.
-std::uint64_t source_key(const net::Ip& ip) {
-  if (ip.is_v4()) return std::uint64_t{1} << 32 | ip.v4_value();
-  std::uint64_t prefix;
-  std::memcpy(&prefix, ip.bytes().data(), sizeof prefix);
-  return prefix ? prefix : 1;
-}
-
 }  // namespace
 
 SourceLimit::SourceLimit(base::Loop& loop, base::Metrics& metrics)
@@ -75,7 +67,7 @@ std::size_t SourceLimit::row_of(std::uint64_t source) const {
 
 SourceLimit::Place& SourceLimit::place_of(const net::Ip& ip, std::uint32_t now) {
   if (places_.empty()) places_.resize(limits::kStrangerSources);
-  const std::uint64_t source = source_key(ip);
+  const std::uint64_t source = ip.source();
   const auto row = std::span(places_).subspan(row_of(source), kPlaces);
   auto place = std::ranges::find(row, source, &Place::source);
   if (place != row.end()) {
@@ -112,7 +104,7 @@ void SourceLimit::arrived(const net::Ip& source) {
 
 bool SourceLimit::is_proven(const net::Ip& ip) const {
   if (places_.empty()) return false;
-  const std::uint64_t source = source_key(ip);
+  const std::uint64_t source = ip.source();
   const auto row = std::span(places_).subspan(row_of(source), kPlaces);
   const auto place = std::ranges::find(row, source, &Place::source);
   return place != row.end() && proven_at(*place, clock());

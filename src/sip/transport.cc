@@ -23,6 +23,7 @@ struct TransportMetrics {
   base::Counter& keep_alives;
   base::Counter& stun;
   base::Counter& malformed;
+  base::Counter& too_large;
   base::Counter& answered;
   base::Counter& foreign_response;
   base::Counter& no_flow;
@@ -33,6 +34,8 @@ struct TransportMetrics {
         keep_alives(m.counter("sip_keep_alives_total", "datagrams that only keep a NAT open")),
         stun(m.counter("sip_stun_total", "STUN datagrams on SIP sockets")),
         malformed(m.counter("sip_dropped_total{reason=\"malformed\"}", "bytes that are not SIP")),
+        too_large(m.counter("sip_dropped_total{reason=\"too large\"}",
+                            "messages with more header lines, bytes of headers or bytes than we read")),
         answered(m.counter("sip_answered_stateless_total", "requests answered without a transaction")),
         foreign_response(m.counter("sip_dropped_total{reason=\"response not ours\"}",
                                    "responses whose top Via is not ours (RFC 3261 18.1.2)")),
@@ -59,7 +62,8 @@ class TransportLayer::Impl final : public ConnectionUser {
  public:
   Impl(base::Loop& loop, net::Network& network, base::Metrics& metrics, WorkerGroup* group, unsigned worker)
       : late_responses([this](const Target& to) { return connections_.to(to); },
-                       [this](const Flow& flow, base::Buffer bytes) { send(flow, std::move(bytes)); }),
+                       [this](const Flow& flow, base::Buffer bytes) { send(flow, std::move(bytes)); },
+                       metrics),
         sources(loop, metrics),
         network_(network),
         metrics_(metrics),
@@ -78,7 +82,7 @@ class TransportLayer::Impl final : public ConnectionUser {
   void send(const Flow& flow, base::Buffer bytes, bool ordered = true);
   std::chrono::microseconds waited() const { return network_.waited(); }
   void respond_stateless(const Message& request, const Via& via, const Flow& flow, int status,
-                         std::string_view reason);
+                         std::string_view reason, bool known = false);
   base::Buffer write_refusal(std::string_view request, const Via& via, const Flow& flow) const;
   void send_refusal(base::Buffer refusal, const Via& via, const Flow& flow);
   bool acknowledges_stateless(const Message& ack, const Via& via, const Flow& flow);
@@ -126,6 +130,9 @@ class TransportLayer::Impl final : public ConnectionUser {
   void on_datagram(UdpPort& port, net::Datagram& datagram);
   void answer_stun(UdpPort& port, net::Datagram& datagram);
   void unreachable(const net::Address& to);
+  void count_refused(const ParseError& error) {
+    ++(error.status == 413 || error.status == 513 ? metrics_.too_large : metrics_.malformed);
+  }
   void receive(const Flow& flow, std::string_view bytes);
   void receive_request(const Flow& flow, std::string_view bytes, const Via& via, Handover* handover);
   void receive_response(const Flow& flow, std::string_view bytes, const Via& via);
@@ -284,7 +291,7 @@ std::optional<Flow> TransportLayer::Impl::response_flow(const Flow& flow, const 
 }
 
 void TransportLayer::Impl::respond_stateless(const Message& request, const Via& via, const Flow& flow,
-                                             int status, std::string_view reason) {
+                                             int status, std::string_view reason, bool known) {
   if (!request.can_be_answered()) return;
   const auto back = response_flow(flow, via);
   if (!back) {
@@ -295,7 +302,7 @@ void TransportLayer::Impl::respond_stateless(const Message& request, const Via& 
   const RetryAfter seconds(tag.hash());
   const ExtraHeader retry_after{"Retry-After", seconds.text()};
   const std::span extra(&retry_after, status == 503 ? 1 : 0);
-  if (!SourceLimit::can_be_forged(flow.transport, flow.remote.ip)) {
+  if (known || !SourceLimit::can_be_forged(flow.transport, flow.remote.ip)) {
     ++metrics_.answered;
     return send(*back, make_response(request, status, reason, tag.text(), extra));
   }
@@ -390,7 +397,7 @@ void TransportLayer::Impl::receive_request(const Flow& flow, std::string_view by
   if (needs_source(via, flow.remote))
     bytes = complete_via(bytes, via, flow.remote, {scratch_.get(), kScratch});
   if (auto parsed = message_.parse(bytes); !parsed) {
-    ++metrics_.malformed;
+    count_refused(parsed.error());
     base::log::debug("sip", "from {}: {} at byte {}", flow.remote.text(), parsed.error().what,
                      parsed.error().offset);
     return respond_stateless(message_, via, flow, parsed.error().status, parsed.error().what);
@@ -404,10 +411,7 @@ void TransportLayer::Impl::receive_request(const Flow& flow, std::string_view by
 }
 
 void TransportLayer::Impl::receive_response(const Flow& flow, std::string_view bytes, const Via& via) {
-  if (!message_.parse(bytes)) {
-    ++metrics_.malformed;
-    return;
-  }
+  if (auto parsed = message_.parse(bytes); !parsed) return count_refused(parsed.error());
   if (!names_.is_local(via.host, via.port)) {
     ++metrics_.foreign_response;
     return;
@@ -455,7 +459,7 @@ void TransportLayer::Impl::send_for(const Parcel& parcel) {
 
 void TransportLayer::Impl::on_stream_error(const Flow& flow, std::string_view bytes,
                                            const ParseError& error) {
-  ++metrics_.malformed;
+  count_refused(error);
   base::log::debug("sip", "from {}: {} at byte {}", flow.remote.text(), error.what, error.offset);
   const auto via = find_top_via(bytes);
   if (!via) return;
@@ -486,8 +490,8 @@ std::optional<Flow> TransportLayer::response_flow(const Flow& flow, const Via& t
   return impl_->response_flow(flow, top_via);
 }
 void TransportLayer::respond_stateless(const Message& request, const Via& top_via, const Flow& flow,
-                                       int status, std::string_view reason) {
-  impl_->respond_stateless(request, top_via, flow, status, reason);
+                                       int status, std::string_view reason, bool known) {
+  impl_->respond_stateless(request, top_via, flow, status, reason, known);
 }
 bool TransportLayer::acknowledges_stateless(const Message& ack, const Via& top_via, const Flow& flow) {
   return impl_->acknowledges_stateless(ack, top_via, flow);

@@ -107,9 +107,9 @@ class TransportLayer {
   std::optional<Flow> response_flow(const Flow& flow, const Via& top_via);
 
   // A response without a transaction, to the sender of `request`. Never to an ACK or a response. A 503 says
-  // when to try again.
+  // when to try again. `known`: its sender is (source_limit.h).
   void respond_stateless(const Message& request, const Via& top_via, const Flow& flow, int status,
-                         std::string_view reason = {});
+                         std::string_view reason = {}, bool known = false);
   // Is this the ACK to one? Then it has arrived: its source is what it says.
   bool acknowledges_stateless(const Message& ack, const Via& top_via, const Flow& flow);
 

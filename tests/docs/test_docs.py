@@ -66,6 +66,13 @@ def test_the_settings_page_is_what_the_program_says():
     assert read("docs", "settings.md") == said, "write it anew: build/release/causeway peer --reference > docs/settings.md"
 
 
+@pytest.mark.parametrize("setting", ["peer.workers=65", "registrar.max_contacts=9", "sip.max_connections=0", "proxy.max_forks=0",
+                                     "overload.target=81ms"])
+def test_a_setting_beyond_its_bounds_is_refused(setting):
+    ran = subprocess.run([PROGRAM, "peer", "--set", setting, "--bundle", "/nonexistent.bundle", "--check"], capture_output=True, text=True)
+    assert ran.returncode == 1 and setting.partition("=")[0] in ran.stderr and re.search("from [01]", ran.stderr)
+
+
 def test_the_sample_is_a_configuration(tmp_path):
     sample = subprocess.run([PROGRAM, "peer", "--sample"], capture_output=True, text=True, check=True).stdout
     (tmp_path / "peer.toml").write_text(sample)

@@ -19,6 +19,7 @@ from lab.world import STATE, World
 
 TORTURE = Path(__file__).parents[1] / "torture"
 PORTS = (5060, 5050, 5070, 6050, 19823)  # where answers may come to: the ports in the topmost Vias
+MESSAGES = {"4475": 49, "5118": 12}
 SILENCE = 0.15  # seconds without an answer that count as none
 PATIENCE = 1.5
 PHONE = 5062  # the phone's port: it has its address in common with who sends
@@ -266,6 +267,7 @@ class Bench:
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 @pytest.mark.parametrize("rfc", ["4475", "5118"])
 def test_each_message_as_the_table_says(rfc, transport):
+    assert len(cases(rfc)) == MESSAGES[rfc]
     bench = Bench(rfc, transport)
     wrong = []
     for case in cases(rfc):
