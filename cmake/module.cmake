@@ -44,7 +44,7 @@ function(causeway_tests)
   if(benchmark_FOUND AND benches)
     add_executable(micro EXCLUDE_FROM_ALL ${benches})
     target_include_directories(micro PRIVATE ${CMAKE_SOURCE_DIR}/bench)
-    target_link_libraries(micro PRIVATE causeway_proxy benchmark::benchmark benchmark::benchmark_main)
+    target_link_libraries(micro PRIVATE causeway_proxy causeway_relay benchmark::benchmark benchmark::benchmark_main)
   endif()
 endfunction()
 

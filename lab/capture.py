@@ -48,11 +48,12 @@ class Burst:
 
 @dataclass
 class Media:
-    """RTP packets of one direction."""
+    """RTP packets of one direction, or others that are called `what`."""
     time: float
     source: str
     target: str
     count: int
+    what: str = "RTP"
 
 
 class Capture:

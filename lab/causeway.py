@@ -11,6 +11,9 @@ from lab.world import NAME_SERVER, STATE, Failure, Program, World
 
 ROOT = Path(__file__).resolve().parent.parent
 OVERLAY_PORT = 7400
+RELAY_PORT, RELAY_TLS_PORT = 3478, 5349
+# The lab's addresses are for documentation, which relays refuse unless told otherwise.
+LAB_RANGES = ["198.51.100.0/24", "2001:db8:1::/64"]
 CLOCK_STEP = 0.002  # seconds that a peer's time stamps may lie behind the wire's
 LEAST_SIP = 100  # bytes of a TLS segment that may carry a SIP message
 
@@ -120,6 +123,14 @@ class Peer:
         """What the overlay holds under the URI, as this peer sees it."""
         return json.loads(call("lookup", uri, "--socket", self.socket, "--json"))
 
+    def relays(self) -> list:
+        """The relays that answer, as this peer finds them now: the nearest first."""
+        return self.lookup(f"turn:{self.domain}")["relays"]
+
+    def relay_token(self, user: str, relays: int = 3) -> dict:
+        """User name, passwords and addresses for a TURN client."""
+        return json.loads(call("relay-token", "--user", user, "--relays", relays, "--socket", self.socket, "--json"))
+
     def sent(self, since: float) -> list:
         """SIP messages that this peer sent inside its TLS links since then (epoch seconds), by its own trace."""
         found = []
@@ -192,7 +203,7 @@ def build(world: World, domain: str, members: Mapping[str, tuple], users: Mappin
           ca: CertificateAuthority, settings: Optional[Mapping] = None) -> Overlay:
     """A domain: its authority, its users (name: password) and its peers (name: (number, roles)), started.
 
-    Proxy peers listen on TLS too. Everybody knows the proxy peers from the start, or the first peer.
+    Proxy peers and relays listen on TLS too. Everybody knows the proxy peers from the start, or the first peer.
     """
     authority = Authority(domain, STATE / f"authority-{domain}")
     for user, password in users.items():
@@ -207,6 +218,10 @@ def build(world: World, domain: str, members: Mapping[str, tuple], users: Mappin
         if "proxy" in roles:
             values.update({"sip.certificate": str(certificate), "sip.key": str(key),
                            "sip.listen": [f"udp:{own}:5060", f"tcp:{own}:5060", f"tls:{own}:5061"]})
+        if "relay" in roles:
+            values.update({"relay.certificate": str(certificate), "relay.key": str(key), "relay.allow": LAB_RANGES,
+                           "relay.listen": [f"udp:{own}:{RELAY_PORT}", f"tcp:{own}:{RELAY_PORT}",
+                                            f"tls:{own}:{RELAY_TLS_PORT}"]})
         bundle = authority.issue(name, roles, [f"{hosts[other].address}:{OVERLAY_PORT}"
                                                for other in known if other != name])
         peers.append(Peer(world, name, number, domain, bundle, authority.accounts, {**values, **(settings or {})}))

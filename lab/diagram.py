@@ -83,10 +83,12 @@ def _media_arrows(items: Sequence, where: dict) -> list:
     for (source, target), flow in flows.items():
         back = flows.get((target, source))
         if back is None:
-            arrows.append(Arrow(flow.time, source, target, [f" RTP {flow.count} ", " RTP "], "="))
+            arrows.append(Arrow(flow.time, source, target, [f" {flow.what} {flow.count} ", f" {flow.what} "],
+                                "="))
         elif source < target:
-            label = f" RTP {flow.count} packets, {back.count} back "
-            arrows.append(Arrow(min(flow.time, back.time), source, target, [label, " RTP "], "<"))
+            labels = [f" {flow.what} {flow.count} packets, {back.count} back ", f" {flow.what} {flow.count}, {back.count} ",
+                      f" {flow.what} "]
+            arrows.append(Arrow(min(flow.time, back.time), source, target, labels, "<"))
     return arrows
 
 

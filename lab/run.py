@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Optional
 
 from lab import causeway, diagram, scenes, world
-from lab.stage import DOMAIN, PASSWORDS, PEERS, Stage, label
+from lab.stage import DOMAIN, PASSWORDS, PEERS, RELAYS, Stage, label
+
+RELAYED_SECONDS = 10
+FAILURES = (world.Failure, OSError, subprocess.SubprocessError)
 
 
 def arguments() -> argparse.Namespace:
@@ -25,6 +28,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scene", action="append", metavar="ID", help="play only this one (may be repeated)")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="copy logs, capture and recordings to DIR")
     parser.add_argument("--quiet", action="store_true", help="no diagrams")
+    parser.add_argument("--relayed", type=float, default=RELAYED_SECONDS, metavar="SECONDS",
+                        help="how long media are relayed, beside the other scenes (default %(default)g)")
     parser.add_argument("--rootless", action="store_true", help="use a user namespace although we are root")
     options = parser.parse_args()
     known = {scene.ID: scene for scene in scenes.all_scenes()}
@@ -50,8 +55,18 @@ class Player:
 
     def play(self) -> bool:
         for scene in self.options.play:
+            if hasattr(scene, "begin"):
+                self._begin(scene)
+        for scene in self.options.play:
             self._play(scene)
         return all(flow["ok"] for flow in self.flows)
+
+    def _begin(self, scene) -> None:
+        """What goes wrong is said when the scene's turn comes."""
+        try:
+            self.stage.begun[scene.ID] = scene.begin(self.stage)
+        except FAILURES as failure:
+            self.stage.begun[scene.ID] = failure
 
     def _play(self, scene) -> None:
         say(f"\n{scene.TITLE}")
@@ -59,16 +74,19 @@ class Player:
         self.flows.append(flow)
         started = time.time()
         try:
+            begun = self.stage.begun.get(scene.ID)
+            if isinstance(begun, Exception):
+                raise begun
             outcome = scene.play(self.stage)
             flow.update(ok=True, setup_ms=round(outcome.setup_ms, 1), detail=outcome.detail)
             self._draw(scene, outcome.items, outcome.started)
-        except (world.Failure, OSError, subprocess.SubprocessError) as failure:
+        except FAILURES as failure:
             flow["detail"] = str(failure)
             self._draw_failed(scene, started)
         say(f"  {'passed' if flow['ok'] else 'FAILED'}: {flow['detail']}")
         try:
             self.stage.restore()
-        except (world.Failure, OSError, subprocess.SubprocessError) as failure:
+        except FAILURES as failure:
             flow.update(ok=False, detail=f"{flow['detail']}; then the world could not be restored: {failure}")
             say(f"  FAILED afterwards: {failure}")
 
@@ -104,14 +122,15 @@ def table(flows: list) -> str:
 def how_to_reach(stage: Stage) -> str:
     enter = f"nsenter -t {world.OUTER_PID} -a"
     lines = ["\nThe world stays up until Ctrl-C.", "", "hosts (198.51.100.0/24):"]
-    lines += [f"  {host.address:15}  {label(name)}{'  (' + PEERS[name][1] + ')' if name in PEERS else ''}"
-              for name, host in stage.world.hosts.items()]
+    roles = {name: f"  ({of})" for name, (_, of) in {**PEERS, **RELAYS}.items()}
+    lines += [f"  {host.address:15}  {label(name)}{roles.get(name, '')}" for name, host in stage.world.hosts.items()]
     lines += ["accounts:"] + [f"  sip:{user}@{domain}  password {PASSWORDS[user]}" for user, domain in (
         ("alice", DOMAIN), ("bob", DOMAIN), ("carol", "example.com"), ("alice", "example.org"))]
     peer = stage.overlay["peer-c"]
     lines += ["a shell inside, and one on alice's host:", f"  {enter}", f"  {enter} ip netns exec alice bash",
               "what the overlay knows:",
               f"  {enter} {causeway.program()} lookup sip:alice@{DOMAIN} --socket {peer.socket}",
+              f"  {enter} {causeway.program()} lookup turn:{DOMAIN} --socket {peer.socket}",
               "logs, capture (wire.pcap), recordings:", f"  /proc/{world.OUTER_PID}/root{world.STATE}"]
     return "\n".join(lines)
 
@@ -129,8 +148,8 @@ def perform(options: argparse.Namespace) -> int:
     flows: list = []
     try:
         began = time.monotonic()
-        stage = Stage()
-        say(f"world up after {time.monotonic() - began:.1f} s: {len(PEERS)} peers of {DOMAIN}, "
+        stage = Stage(options.relayed)
+        say(f"world up after {time.monotonic() - began:.1f} s: {len(PEERS)} peers and {len(RELAYS)} relays of {DOMAIN}, "
             "example.com, example.org, alice, bob, carol")
         if not options.quiet:
             say("in the diagrams: - SIP that the wire shows, ~ SIP inside TLS between peers, = media")

@@ -1,4 +1,5 @@
-"""The cast of the demo: five peers of p2psip.org, two conventional domains, three phones, and a capture."""
+"""The cast of the demo: five peers of p2psip.org and three relays, two conventional domains, three phones, and a
+capture."""
 from typing import Sequence
 
 from lab import capture, causeway
@@ -17,6 +18,8 @@ PEERS = {
     "peer-d": (33, "registrar,proxy"),
     "peer-e": (34, "registrar,proxy"),
 }
+# Peers too; their only role is to relay.
+RELAYS = {f"relay-{number}": (40 + number, "relay") for number in (1, 2, 3)}
 PASSWORDS = {name: f"pw-{name}" for name in ("alice", "bob", "carol")}
 # Alice's phone keeps a connection to her peer. Her peer knows the phone by it, and lets it register elsewhere
 # without a password; over UDP it would ask, and baresip cannot answer two who ask (407, then 401).
@@ -25,14 +28,19 @@ ALICE_TONE, OTHER_TONE = 440, 880  # Hz
 
 
 def label(name: str) -> str:
-    """How a host is called in diagrams and reports: peer-a is "peer A"."""
-    return f"peer {name[5:].upper()}" if name.startswith("peer-") else name
+    """How a host is called in diagrams and reports: peer-a is "peer A", relay-1 "relay 1"."""
+    return f"peer {name[5:].upper()}" if name.startswith("peer-") else name.replace("relay-", "relay ")
 
 
 class Stage:
-    """Everything is up, joined and registered when the constructor returns."""
+    """Everything is up, joined and registered when the constructor returns.
 
-    def __init__(self):
+    `relayed_seconds`: for how long media are relayed, beside the other scenes.
+    """
+
+    def __init__(self, relayed_seconds: float = 60):
+        self.relayed_seconds = relayed_seconds
+        self.begun: dict = {}  # what runs already, by the scene's ID
         self.world = World()
         self._make_hosts()
         self.capture = capture.Capture()
@@ -42,8 +50,8 @@ class Stage:
                                     {"carol": PASSWORDS["carol"]}, self.ca)
         self.example_org = Kamailio(self.world, "sip.example.org", 20, "example.org",
                                     {"alice": PASSWORDS["alice"]}, self.ca)
-        self.overlay = causeway.build(self.world, DOMAIN, PEERS, {user: PASSWORDS[user] for user in ("alice", "bob")},
-                                      self.ca)
+        self.overlay = causeway.build(self.world, DOMAIN, {**PEERS, **RELAYS},
+                                      {user: PASSWORDS[user] for user in ("alice", "bob")}, self.ca)
         for server in (self.dns, self.example_com, self.example_org, self.overlay, self.capture):
             server.wait_ready()
         self.alice = self._phone("alice", 101, DOMAIN, ALICE_TONE, "peer-a")
@@ -83,7 +91,7 @@ class Stage:
         for name, number in (("dns", int(NAME_SERVER.rpartition(".")[2])), ("sip.example.com", 10),
                              ("sip.example.org", 20), ("alice", 101), ("bob", 102), ("carol", 103)):
             self.world.host(name, number)
-        for name, (number, _) in PEERS.items():
+        for name, (number, _) in {**PEERS, **RELAYS}.items():
             self.world.host(name, number)
 
     def _start_dns(self) -> NameServer:

@@ -1,8 +1,12 @@
-"""The scenes of the demo, in order. Each module has ID, TITLE, COLUMNS and play(stage) -> Outcome."""
+"""The scenes of the demo, in order. Each module has ID, TITLE, COLUMNS and play(stage) -> Outcome.
+
+One that takes long may have begin(stage), too, which is called before the first scene is played: what it returns
+runs beside the others, and is stage.begun[ID] when its turn comes.
+"""
 import importlib
 from dataclasses import dataclass, field
 
-_ORDER = ("inside", "callee_outside", "caller_outside", "public_address", "proxy_dies", "home_dies")
+_ORDER = ("inside", "callee_outside", "caller_outside", "public_address", "proxy_dies", "home_dies", "relays")
 
 
 @dataclass

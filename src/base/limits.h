@@ -244,6 +244,11 @@ inline constexpr std::size_t kMaxUserPart = 128;
 // PEERID.peers.D must be a DNS name too, and those end at 253 characters (RFC 1035 2.3.4).
 inline constexpr std::size_t kMaxDomain = 253 - 32 - 7;
 
+// A relay token is a TURN user name (RFC 8489 14.3: below 509 bytes). Credentials of token makers whose signature a
+// relay remembers.
+inline constexpr std::size_t kMaxRelayToken = 508;
+inline constexpr std::size_t kMaxKnownTokenCredentials = 4096;
+
 // Files that an operator gives: a certificate in PEM; accounts (a million are about 150 MB, so a registrar of
 // that size has several files); bootstrap peers in a bundle; a password.
 inline constexpr std::size_t kMaxPem = 64 << 10;
@@ -293,6 +298,8 @@ inline constexpr std::size_t kMaxSavedNodes = 200;
 inline constexpr std::size_t kMaxRecord = 1500;
 inline constexpr std::size_t kMaxContacts = 8;
 inline constexpr std::size_t kMaxEndpoints = 4;
+// Public endpoints of a service: UDP, TCP and TLS, each over IPv4 and IPv6, and two to spare.
+inline constexpr std::size_t kMaxServiceEndpoints = 8;
 inline constexpr std::size_t kMaxToken = 256;
 
 // Fields of a record, and of a contact or a body in it, with those that later versions may add.
@@ -324,6 +331,13 @@ inline constexpr base::Duration kMaxHold = 50ms;
 // Addresses whose silence is watched; when it is full all are forgotten, which costs patience, nothing else.
 inline constexpr std::size_t kMaxWatchedAddresses = 4096;
 
+// Services whose distance is measured for one caller: more are no nearer to him than the nearest of so many
+// that were drawn by chance.
+inline constexpr std::size_t kMaxMeasured = 16;
+
+// Distances remembered; when it is full all are forgotten, and measured again.
+inline constexpr std::size_t kMaxRoundTrips = 1024;
+
 }  // namespace causeway::overlay::limits
 
 // ---- registrations
@@ -350,6 +364,47 @@ inline constexpr std::size_t kMaxUser = 128;
 inline constexpr std::size_t kMaxBindings = 1'000'000;
 
 }  // namespace causeway::registrar::limits
+
+// ---- media relayed
+
+namespace causeway::relay::limits {
+
+using namespace std::chrono_literals;
+
+// RFC 8656 9, 12, 7.2 (default and, for reservations, the least), RFC 8489 14.10 (at most an hour).
+inline constexpr base::Duration kPermissionLife = 300s;
+inline constexpr base::Duration kChannelLife = 600s;
+inline constexpr base::Duration kDefaultLifetime = 600s;
+inline constexpr base::Duration kReservationLife = 30s;
+inline constexpr base::Duration kNonceLife = 3600s;
+
+// RFC 8489 14.3: below 509 bytes.
+inline constexpr std::size_t kMaxUsername = 508;
+
+// Peers of one allocation: an ICE agent tries a few dozen candidates.
+inline constexpr std::size_t kMaxPermissions = 128;
+inline constexpr std::size_t kMaxChannels = 64;
+
+// Ports held for the second half of a pair (RTP and RTCP), all together: each lives 30 seconds.
+inline constexpr std::size_t kMaxReservations = 256;
+
+// Sources whose rate of unauthenticated answers is told apart: 64 kB.
+inline constexpr std::size_t kSourceBuckets = 4096;
+
+// One message on a TCP or TLS connection. What arrives by datagrams is rarely above 1,500 bytes; a connection may
+// keep this much of an incomplete one.
+inline constexpr std::size_t kMaxStreamMessage = 16 << 10;
+
+// Bytes that wait for a client that reads slowly; media beyond that would come too late anyway.
+inline constexpr std::size_t kMaxStreamQueued = 64 << 10;
+
+// A connection on which there is no allocation is closed when nothing comes for so long.
+inline constexpr base::Duration kStreamIdle = 60s;
+
+// Ports tried by chance before the range is searched from its beginning.
+inline constexpr int kPortTries = 32;
+
+}  // namespace causeway::relay::limits
 
 // ---- requests on their way
 
@@ -412,5 +467,7 @@ inline constexpr std::int64_t kMaxWorkers = 64;
 // On the control socket: bytes of one line; an operator and his monitoring, more are closed.
 inline constexpr std::size_t kMaxControlRequest = 4096;
 inline constexpr std::size_t kMaxControlClients = 16;
+// A number in a request: a hundred years in seconds.
+inline constexpr std::int64_t kMaxControlNumber = 3'155'760'000;
 
 }  // namespace causeway::peer::limits

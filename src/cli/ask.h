@@ -1,4 +1,4 @@
-// Asking the running peer over its control socket, for `status` and `lookup`.
+// Asking the running peer over its control socket, for all that ask it something.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   add_authority(app, run);
   add_lookup(app, run);
   add_status(app, run);
+  add_relay(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

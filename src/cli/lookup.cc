@@ -1,5 +1,5 @@
 // causeway lookup URI: all that the overlay holds under a URI, valid or not, asked through the
-// running peer.
+// running peer; of relays also which of them answer, the nearest first.
 #include <CLI/CLI.hpp>
 
 #include "cli/ask.h"
@@ -38,6 +38,13 @@ void print_record(const nlohmann::json& r) {
   fmt::print("    held by {}\n", r["holders"].dump());
 }
 
+void print_relay(const nlohmann::json& relay) {
+  fmt::print("relay {}: round trip {} ms, load {} of {}\n", relay["peer"].get<std::string>(),
+             relay["round_trip_ms"].get<std::int64_t>(), relay["load"].get<std::int64_t>(),
+             relay["capacity"].get<std::int64_t>());
+  for (const auto& uri : relay["uris"]) fmt::print("    {}\n", uri.get<std::string>());
+}
+
 base::Result<int> run_lookup(const Options& o) {
   auto answer = ask(o.socket, {{"command", "lookup"}, {"uri", o.uri}});
   if (!answer) return std::unexpected(answer.error());
@@ -45,11 +52,14 @@ base::Result<int> run_lookup(const Options& o) {
     fmt::print("{}\n", answer->dump(2));
     return 0;
   }
+  const bool of_relays = answer->contains("relays");
+  const auto relays = answer->value("relays", nlohmann::json::array());
+  for (const auto& relay : relays) print_relay(relay);
   const auto& records = (*answer)["records"];
   fmt::print("{}: {} record{}\n", (*answer)["uri"].get<std::string>(), records.size(),
              records.size() == 1 ? "" : "s");
   for (const auto& record : records) print_record(record);
-  return records.empty() ? 1 : 0;
+  return (of_relays ? relays : records).empty() ? 1 : 0;
 }
 
 }  // namespace
@@ -57,7 +67,8 @@ base::Result<int> run_lookup(const Options& o) {
 void add_lookup(CLI::App& app, Run& run) {
   auto options = std::make_shared<Options>();
   auto* sub = app.add_subcommand("lookup", "what the overlay holds under a URI");
-  sub->add_option("uri", options->uri, "sip:alice@D, sip:D (proxy peers), sip:_PEERID@D")->required();
+  sub->add_option("uri", options->uri, "sip:alice@D, sip:D (proxy peers), turn:D (relays), sip:_PEERID@D")
+      ->required();
   sub->add_option("--socket", options->socket, "the control socket of a running peer")->capture_default_str();
   sub->add_flag("--json", options->json, "as JSON");
   sub->callback([&run, options] { run = [options] { return run_lookup(*options); }; });

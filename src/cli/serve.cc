@@ -1,5 +1,6 @@
 #include "cli/serve.h"
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 
@@ -23,7 +24,7 @@ constexpr base::Duration kGoodbye = std::chrono::milliseconds(200);
 // Listeners, links to other peers, connections to other domains, files.
 constexpr std::size_t kOtherDescriptors = 1000;
 
-void answer(const peer::Peer& peer, std::string_view request, const peer::Control::Answer& reply) {
+void answer(peer::Peer& peer, std::string_view request, const peer::Control::Answer& reply) {
   const auto asked = peer::parse_control(request);
   if (!asked) return reply(peer::report_error(asked.error().message));
   switch (asked->command) {
@@ -31,6 +32,11 @@ void answer(const peer::Peer& peer, std::string_view request, const peer::Contro
       return peer.status(reply);
     case peer::ControlRequest::Command::lookup:
       return peer.lookup(asked->uri, reply);
+    case peer::ControlRequest::Command::relay_token:
+      return peer.relay_tokens({asked->uri, asked->lifetime_s},
+                               static_cast<std::size_t>(std::max<std::int64_t>(1, asked->relays)), reply);
+    case peer::ControlRequest::Command::drain:
+      return reply(peer.drain(asked->on));
   }
 }
 

@@ -51,6 +51,10 @@ base::Result<int> run_status(const Options& o) {
           w["worker"].get<int>(), w["cpu_s"].get<double>(), w["connections"].get<std::int64_t>(),
           w["server_transactions"].get<std::int64_t>(), w["client_transactions"].get<std::int64_t>(),
           w["bindings"].get<std::int64_t>());
+  if (const auto& relay = s["relay"]; relay.is_object())
+    fmt::print("relay      {}, {} allocations of {} users{}\n", joined(relay["listening"]),
+               relay["allocations"].get<std::int64_t>(), relay["users"].get<std::int64_t>(),
+               relay["draining"].get<bool>() ? ", takes no new ones (causeway drain)" : "");
   fmt::print("credential valid for {} more days\n", s["credential_days_left"].get<std::int64_t>());
   for (const auto& warning : s["warnings"]) fmt::print("warning    {}\n", warning.get<std::string>());
   if (o.counters)

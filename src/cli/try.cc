@@ -39,6 +39,7 @@ base::Result<int> run_try(const Options& o) {
   config.sip_listen = {"udp:" + address->text(), "tcp:" + address->text()};
   config.overlay_listen = address->ip.uri_text() + ":0";
   config.overlay_join_jitter = base::Duration(0);
+  config.relay_listen = {};  // nobody could have a token: there are no accounts
   config.log_level = o.log_level;
   auto table = peer::settings(config);
   if (auto done = apply_sets(table, o.sets); !done) return std::unexpected(done.error());

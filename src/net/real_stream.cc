@@ -279,7 +279,7 @@ void RealStream::flush() {
 std::span<const char> RealStream::gather() {
   const base::Buffer& first = queue_[queue_head_];
   const std::size_t in_first = first.size() - head_offset_;
-  if (in_first >= limits::kMaxWrite || in_first == queued_)
+  if (in_first >= limits::kMaxWrite || in_first == queued_ || tls_context_->messages_apart())
     return {first.data() + head_offset_, std::min(in_first, limits::kMaxWrite)};
   std::size_t filled = 0;
   std::size_t offset = head_offset_;

@@ -43,6 +43,10 @@ class TlsContext {
   Kind kind() const { return kind_; }
   // The other side must show a certificate that a trusted CA has issued.
   bool verifies() const { return verifies_; }
+  // Small messages that are sent in one turn share a record. Not so for programs that take a record for a
+  // message, as some TURN clients do.
+  void keep_messages_apart() { messages_apart_ = true; }
+  bool messages_apart() const { return messages_apart_; }
   // The application protocol that both sides must agree on (RFC 7301); empty: none.
   const std::string& alpn() const { return alpn_; }
 
@@ -52,6 +56,7 @@ class TlsContext {
   SSL_CTX* context_;
   Kind kind_;
   bool verifies_;
+  bool messages_apart_ = false;
   std::string alpn_;
 };
 

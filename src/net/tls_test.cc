@@ -275,6 +275,16 @@ TEST_F(Tls, SmallMessagesOfATurnShareARecord) {
   EXPECT_EQ(served.chunks, 1);
 }
 
+TEST_F(Tls, OrNotForThoseWhoTakeARecordForAMessage) {
+  a->keep_messages_apart();
+  listen(b.get());
+  connect(a.get(), "");
+  run_until([&] { return server != nullptr && caller.connected; });
+  for (int i = 0; i < 10; ++i) client_stream()->send(bytes("0123456789"));
+  run_until([&] { return served.text.size() == 100; });
+  EXPECT_EQ(served.chunks, 10);
+}
+
 TEST_F(Tls, WhoNeverReadsIsCutOff) {
   // A TLS client whose loop has stopped: its kernel buffers fill.
   const auto other_loop = base::make_asio_loop();

@@ -92,13 +92,11 @@ void UdpBatch::cut(std::size_t slot_number) {
 namespace {
 
 // How many from the front may leave as one piece.
-std::size_t run_length(std::span<const UdpBatch::Outgoing> queue, std::size_t longest) {
+std::size_t first_run(std::span<const UdpBatch::Outgoing> queue, std::size_t longest) {
   const std::size_t size = queue[0].bytes.size();
-  if (size == 0 || size > limits::kMaxSegment) return 1;
-  longest = std::min({longest, queue.size(), limits::kMaxSegmented / size});
-  std::size_t length = 1;
-  while (length < longest && queue[length].bytes.size() == size && queue[length].to == queue[0].to) ++length;
-  return length;
+  return run_length(size, queue.size(), longest, [&](std::size_t i) {
+    return queue[i].bytes.size() == size && queue[i].to == queue[0].to;
+  });
 }
 
 }  // namespace
@@ -116,7 +114,7 @@ int UdpBatch::send_runs(int fd, std::span<const Outgoing> queue, std::size_t lon
   queue = queue.first(std::min(queue.size(), limits::kUdpFlush));
   std::size_t headers = 0;
   for (std::size_t taken = 0; taken < queue.size() && headers < limits::kBatch; ++headers) {
-    const std::size_t length = run_length(queue.subspan(taken), longest_run);
+    const std::size_t length = first_run(queue.subspan(taken), longest_run);
     describe(headers, taken, queue.subspan(taken, length));
     taken += length;
   }
@@ -141,15 +139,7 @@ void UdpBatch::describe(std::size_t header, std::size_t first_piece, std::span<c
   out.msg_iovlen = run.size();
   out.msg_control = nullptr;
   out.msg_controllen = 0;
-  if (run.size() == 1) return;
-  out.msg_control = segment_sizes_[header].bytes.data();
-  out.msg_controllen = segment_sizes_[header].bytes.size();
-  cmsghdr* segment = CMSG_FIRSTHDR(&out);
-  segment->cmsg_level = SOL_UDP;
-  segment->cmsg_type = UDP_SEGMENT;
-  segment->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
-  const auto size = static_cast<std::uint16_t>(run[0].bytes.size());
-  std::memcpy(CMSG_DATA(segment), &size, sizeof size);
+  if (run.size() > 1) set_segment_size(out, segment_sizes_[header], run[0].bytes.size());
 }
 
 }  // namespace causeway::net

@@ -22,6 +22,7 @@
 #include "base/limits.h"
 #include "net/address.h"
 #include "net/network.h"
+#include "net/segments.h"
 
 namespace causeway::net {
 
@@ -50,11 +51,6 @@ class UdpBatch {
   int send(int fd, std::span<const Outgoing> queue);
 
  private:
-  // Room for one control message.
-  template <std::size_t kSize>
-  struct alignas(cmsghdr) Control {
-    std::array<char, CMSG_SPACE(kSize)> bytes;
-  };
   // Thirteen cache lines beyond the size: slots at a distance of exactly 64 kB would all compete for
   // the same few sets of the processor's caches.
   static constexpr std::size_t kStride = limits::kMaxDatagram + 13 * 64;

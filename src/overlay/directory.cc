@@ -16,7 +16,9 @@ using namespace std::chrono_literals;
 
 constexpr base::Duration kGather = 50ms;  // from the first offer found to the answer
 constexpr base::Duration kNegative = 2s;  // how long "nobody" is believed
-constexpr base::Duration kKeep = 120s;    // a list that nobody asks for is kept fresh this long
+// Listening tells what is new, but may miss it after a time in which no other member was there.
+constexpr base::Duration kSearchAgain = 10s;
+constexpr base::Duration kKeep = 120s;  // a list that nobody asks for is kept fresh this long
 constexpr std::uint32_t kUnknownCapacity = 100;
 
 // Free capacity: the chance to come first is in proportion to it. A full peer keeps a small chance,
@@ -27,14 +29,52 @@ double weight_of(const ServiceBody& body) {
   return std::max(free, capacity / 100);
 }
 
+// Whether readers should hear of it before the next refresh.
+bool is_news(const ServiceBody& body, const ServiceBody& than) {
+  ServiceBody with_its_load = body;
+  with_its_load.load = than.load;
+  const std::uint32_t change = std::max(body.load, than.load) - std::min(body.load, than.load);
+  return with_its_load != than || (change > 0 && change >= body.capacity / 20);
+}
+
+// Where STUN can be asked: an address of each family.
+RoundTrips::Place place_of(const ServiceBody& body) {
+  RoundTrips::Place place;
+  for (const net::Endpoint& endpoint : body.endpoints)
+    if (endpoint.transport == net::Transport::udp && std::ranges::none_of(place, [&](const auto& at) {
+          return at.ip.is_v4() == endpoint.address.ip.is_v4();
+        }))
+      place.push_back(endpoint.address);
+  return place;
+}
+
 }  // namespace
+
+std::vector<Near> nearest_first(std::vector<Near> in_order) {
+  std::vector<base::Duration> times;
+  for (const Near& one : in_order) times.push_back(one.round_trip);
+  std::ranges::sort(times);
+  // Each time to the shortest of those that count as equal to it.
+  std::map<base::Duration, base::Duration> shortest;
+  for (base::Duration from{}; const base::Duration time : times) {
+    if (shortest.empty() || time > from + std::max<base::Duration>(5ms, from / 4)) from = time;
+    shortest[time] = from;
+  }
+  std::ranges::stable_sort(in_order, {}, [&](const Near& one) { return shortest[one.round_trip]; });
+  return in_order;
+}
 
 struct Directory::Impl {
   using Done = std::function<void(std::vector<ServiceBody>)>;
 
   struct Offer {
     ServiceBody body;
+    std::optional<ServiceBody> published;
     std::unique_ptr<base::Timer> refresh;
+  };
+  struct Version {
+    base::UnixMs sequence = 0;
+    base::Instant when{};
   };
   struct List {
     List(base::Timers& timers, std::function<void()> on_gathered, std::function<void()> on_idle)
@@ -71,12 +111,17 @@ struct Directory::Impl {
     mine.body = std::move(body);
     if (!mine.refresh)
       mine.refresh = std::make_unique<base::Timer>(loop.timers(), [this, uri] { publish(uri); });
-    publish(uri);
+    if (mine.published && !is_news(mine.body, *mine.published)) return;
+    const auto last = versions.find(uri);
+    const base::Duration age = last == versions.end() ? kPause : loop.now() - last->second.when;
+    if (age >= kPause) return publish(uri);
+    mine.refresh->start(kPause - age);
   }
 
   void publish(const std::string& uri) {
     auto it = offers.find(uri);
     if (it == offers.end()) return;
+    it->second.published = it->second.body;
     put(uri, encode(it->second.body));
     it->second.refresh->start(kRefresh);
   }
@@ -92,10 +137,10 @@ struct Directory::Impl {
   void put(const std::string& uri, base::Bytes body) {
     // Two changes within a millisecond are still two versions.
     base::UnixMs now = loop.unix_now();
-    base::UnixMs& last = sequences[uri];
-    last = std::max(now, last + 1);
-    Record record = signer.sign(Kind::service, uri, last, now + std::chrono::milliseconds(kLife).count(),
-                                std::move(body));
+    Version& version = versions[uri];
+    version = {std::max(now, version.sequence + 1), loop.now()};
+    Record record = signer.sign(Kind::service, uri, version.sequence,
+                                now + std::chrono::milliseconds(kLife).count(), std::move(body));
     ++published;
     overlay.put(record);
     if (auto it = lists.find(uri); it != lists.end()) it->second->records.add(record);
@@ -111,7 +156,7 @@ struct Directory::Impl {
     base::Duration age = loop.now() - list.looked_up;
     bool some = list.records.has_live(now);
     if (looked_up && (some || age < kNegative)) {
-      if (some && age > kRefresh && !list.searching) search(std::string(uri), list);  // in the background
+      if (some && age > kSearchAgain && !list.searching) search(std::string(uri), list);  // in the background
       return done(ordered(list));
     }
     list.waiting.push_back(std::move(done));
@@ -212,6 +257,23 @@ struct Directory::Impl {
     return result;
   }
 
+  void find_near(std::string_view uri, RoundTrips& round_trips, std::size_t most,
+                 std::function<void(std::vector<Near>)> done) {
+    find(uri, [&round_trips, most, done = std::move(done)](std::vector<ServiceBody> found) {
+      found.resize(std::min(found.size(), limits::kMaxMeasured));
+      std::vector<RoundTrips::Place> places;
+      for (const ServiceBody& body : found) places.push_back(place_of(body));
+      round_trips.measure(std::move(places), most, [found, most, done](const RoundTrips::Times& times) {
+        std::vector<Near> answered;
+        for (std::size_t i = 0; i < found.size(); ++i)
+          if (times[i]) answered.push_back({found[i], *times[i]});
+        answered = nearest_first(std::move(answered));
+        if (answered.size() > most) answered.resize(most);
+        done(std::move(answered));
+      });
+    });
+  }
+
   void failed(const identity::PeerId& peer) {
     ++failures;
     failed_until[peer] = loop.now() + kFailurePenalty;
@@ -222,7 +284,7 @@ struct Directory::Impl {
   const Signer& signer;
   base::Random& random;
   std::map<std::string, Offer, std::less<>> offers;
-  std::map<std::string, base::UnixMs, std::less<>> sequences;
+  std::map<std::string, Version, std::less<>> versions;
   std::map<std::string, std::unique_ptr<List>, std::less<>> lists;
   std::map<identity::PeerId, base::Instant> failed_until;
   base::Counter &published, &lookups, &failures;
@@ -237,6 +299,10 @@ void Directory::offer(std::string uri, ServiceBody body) { impl_->offer(std::mov
 void Directory::withdraw(std::string_view uri) { impl_->withdraw(uri); }
 void Directory::find(std::string_view uri, std::function<void(std::vector<ServiceBody>)> done) {
   impl_->find(uri, std::move(done));
+}
+void Directory::find_near(std::string_view uri, RoundTrips& round_trips, std::size_t most,
+                          std::function<void(std::vector<Near>)> done) {
+  impl_->find_near(uri, round_trips, most, std::move(done));
 }
 void Directory::failed(const identity::PeerId& peer) { impl_->failed(peer); }
 

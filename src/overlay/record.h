@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -34,6 +35,7 @@
 #include "base/time.h"
 #include "identity/credential.h"
 #include "identity/key.h"
+#include "identity/relay_token.h"
 #include "net/address.h"
 
 namespace causeway::overlay {
@@ -82,8 +84,10 @@ struct UserBody {
 struct ServiceBody {  // of proxies: sip:D; relays: turn:D, teredo:D (later)
   identity::PeerId peer;
   std::vector<net::Address> links;       // peer link endpoints (TLS between members)
-  std::vector<net::Endpoint> endpoints;  // public endpoints
+  std::vector<net::Endpoint> endpoints;  // public endpoints, at most limits::kMaxServiceEndpoints
   std::uint32_t capacity = 0, load = 0;
+  std::optional<identity::TokenKey> token_key;  // of relays
+  bool operator==(const ServiceBody&) const = default;
 };
 struct PeerBody {
   std::vector<net::Address> links;

@@ -66,7 +66,7 @@ bool read(MsgpackReader& in, std::vector<net::Address>& out) {
 }
 
 void write(MsgpackWriter& out, const std::vector<net::Endpoint>& endpoints) {
-  std::size_t count = std::min(endpoints.size(), limits::kMaxEndpoints);
+  std::size_t count = std::min(endpoints.size(), limits::kMaxServiceEndpoints);
   out.array(count);
   std::uint8_t bytes[19];
   for (std::size_t i = 0; i < count; ++i) {
@@ -78,7 +78,7 @@ void write(MsgpackWriter& out, const std::vector<net::Endpoint>& endpoints) {
 // An endpoint of a transport that this version does not know is passed over: a newer peer may well
 // offer one beside those that are known.
 bool read(MsgpackReader& in, std::vector<net::Endpoint>& out) {
-  auto count = in.array(limits::kMaxEndpoints);
+  auto count = in.array(limits::kMaxServiceEndpoints);
   for (std::size_t i = 0; count && i < *count; ++i) {
     auto bytes = in.bytes(19);
     auto address = bytes && !bytes->empty() ? get_address(bytes->subspan(1)) : std::nullopt;
@@ -89,11 +89,17 @@ bool read(MsgpackReader& in, std::vector<net::Endpoint>& out) {
   return count.has_value();
 }
 
+template <std::size_t kSize>
+bool read(MsgpackReader& in, std::array<std::uint8_t, kSize>& out) {
+  auto bytes = in.bytes(kSize);
+  if (!bytes || bytes->size() != kSize) return false;
+  std::ranges::copy(*bytes, out.begin());
+  return true;
+}
+
 bool read(MsgpackReader& in, identity::PeerId& out) {
-  auto bytes = in.bytes(20);
-  if (!bytes || bytes->size() != 20) return false;
   std::array<std::uint8_t, 20> id;
-  std::ranges::copy(*bytes, id.begin());
+  if (!read(in, id)) return false;
   out = identity::PeerId(id);
   return true;
 }
@@ -168,12 +174,13 @@ base::Bytes encode(const UserBody& body) {
 
 base::Bytes encode(const ServiceBody& body) {
   MsgpackWriter out;
-  out.array(5);
+  out.array(body.token_key ? 6 : 5);
   out.bytes(body.peer.bytes());
   write(out, body.links);
   write(out, body.endpoints);
   out.uint(body.capacity);
   out.uint(body.load);
+  if (body.token_key) out.bytes(*body.token_key);
   return out.take();
 }
 
@@ -208,6 +215,11 @@ base::Result<ServiceBody> decode_service(std::span<const std::uint8_t> body) {
   if (!more || !read(in, out.peer) || !read(in, out.links) || !read(in, out.endpoints) ||
       !read_at_most(in, UINT32_MAX, out.capacity) || !read_at_most(in, UINT32_MAX, out.load))
     return base::fail("expected peer, links, endpoints, capacity and load in a service record");
+  if (*more > 0) {
+    if (!read(in, out.token_key.emplace()))
+      return base::fail("expected a key of 32 bytes behind the load in a service record");
+    --*more;
+  }
   if (!pass_over(in, *more) || !in.at_end())
     return base::fail("expected nothing after the body of a service record");
   return out;

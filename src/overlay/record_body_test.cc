@@ -116,6 +116,25 @@ TEST(RecordBody, ContactsThatAreRefused) {
   EXPECT_TRUE(refused([](UserContact& c) { c.expiry = INT64_MAX; }));
 }
 
+TEST(RecordBody, ARelaySaysItsTokenKeyAndEightEndpoints) {
+  ServiceBody in{peer(3), {address("192.0.2.1:7400")}, {}, 100, 7, identity::TokenKey{1, 2, 3}};
+  for (std::uint16_t port = 1; port <= limits::kMaxServiceEndpoints; ++port)
+    in.endpoints.push_back({net::Transport::udp, {*net::Ip::parse("2001:db8::1"), port}});
+  EXPECT_EQ(*decode_service(encode(in)), in);
+  EXPECT_LT(encode(in).size() + 250 + 100, 600u) << "with credential, URI and signature: one datagram";
+  // A later version's fields stand behind the key; where the key should be nothing else is taken.
+  base::Bytes body = encode(in);
+  ASSERT_EQ(body[0], 0x96);
+  body[0] = 0x97;
+  body.push_back(0x2a);
+  EXPECT_EQ(*decode_service(body), in);
+  in.token_key.reset();
+  body = encode(in);
+  body[0] = 0x96;
+  body.push_back(0x2a);
+  EXPECT_FALSE(decode_service(body));
+}
+
 TEST(RecordBody, EveryCutAndNoTails) {
   base::Bytes bodies[] = {encode(UserBody{{contact(1, 1, kNow)}}),
                           encode(ServiceBody{peer(1), {address("192.0.2.1:1")}, {}, 1, 2}),

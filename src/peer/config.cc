@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "net/address.h"
+#include "net/address_policy.h"
 #include "sip/digest.h"
 
 namespace causeway::peer {
@@ -49,6 +50,68 @@ Setting address_setting(std::string key, std::string help, std::string& to) {
     return {};
   };
   return row;
+}
+
+Status check_range(std::string_view text) {
+  auto range = net::Range::parse(text);
+  if (!range) return std::unexpected(range.error());
+  return {};
+}
+
+Status check_ip(std::string_view text) {
+  if (!net::Ip::parse(text)) return base::fail("expected an address such as 192.0.2.1, found '{}'", text);
+  return {};
+}
+
+// TURN over TLS has a port of its own (RFC 8656 3), so each names its port.
+void add_relay_settings(Config& c, std::vector<Setting>& rows) {
+  rows.push_back(base::list_setting(
+      "relay.listen", "where TURN clients reach the relay of a peer with that role; empty: it has none",
+      c.relay_listen, "udp|tcp|tls:address:port", check_endpoint));
+  rows.push_back(
+      base::list_setting("relay.addresses",
+                         "where relayed ports are opened, one address of a family; empty: where this "
+                         "machine sends from",
+                         c.relay_addresses, "address", check_ip));
+  rows.push_back(base::list_setting(
+      "relay.advertise",
+      "what clients are told instead of relay.addresses, behind a NAT that maps one to one",
+      c.relay_advertise, "address", check_ip));
+  rows.push_back(base::number_setting("relay.first_port", "lowest port that is relayed through",
+                                      c.relay_first_port, 1024, 65535));
+  rows.push_back(base::number_setting("relay.last_port", "highest port that is relayed through",
+                                      c.relay_last_port, 1024, 65535));
+  rows.push_back(base::text_setting(
+      "relay.certificate", "certificate shown to TURN clients on tls: listeners; empty: sip.certificate",
+      c.relay_certificate, "path of a PEM file"));
+  rows.push_back(
+      base::text_setting("relay.key", "private key of relay.certificate", c.relay_key, "path of a PEM file"));
+  rows.push_back(
+      base::text_setting("relay.secret",
+                         "lets in who can make user names EXPIRY:USER with password "
+                         "base64(HMAC-SHA1(secret, user name)), beside relay tokens; empty: nobody",
+                         c.relay_secret));
+  rows.push_back(base::list_setting(
+      "relay.allow", "ranges that may be relayed to although they are private or this machine's own",
+      c.relay_allow, "address/bits", check_range));
+  rows.push_back(base::number_setting("relay.max_allocations", "allocations, all together",
+                                      c.relay_allocations, 1, 1'000'000));
+  rows.push_back(base::number_setting("relay.user_allocations", "allocations of one user",
+                                      c.relay_user_allocations, 1, 1'000'000));
+  rows.push_back(base::number_setting("relay.bytes_per_second",
+                                      "bytes relayed a second, all together; 0: any number", c.relay_bytes, 0,
+                                      100'000'000'000));
+  rows.push_back(base::number_setting("relay.user_bytes_per_second",
+                                      "bytes relayed a second for one user; 0: any number",
+                                      c.relay_user_bytes, 0, 100'000'000'000));
+  rows.push_back(
+      base::duration_setting("relay.max_lifetime", "an allocation must be refreshed after this at the latest",
+                             c.relay_max_lifetime, std::chrono::minutes(1), std::chrono::hours(24)));
+  rows.push_back(
+      base::number_setting("relay.stranger_answers",
+                           "answers a second to one address that has proved nothing, and user names checked "
+                           "for it",
+                           c.relay_stranger_answers, 1, 1'000'000));
 }
 
 std::string environment(const char* name) {
@@ -103,6 +166,7 @@ base::SettingsTable settings(Config& c) {
       base::number_setting("sip.max_connections_per_source",
                            "of these, connections of one IPv4 address or one /64; more are refused",
                            c.sip_connections_per_source, 1, 1'000'000));
+
   rows.push_back(base::duration_setting(
       "overload.target",
       "new calls are refused (503) while requests wait longer than this to be read; 0s: never",
@@ -159,6 +223,8 @@ base::SettingsTable settings(Config& c) {
                                       "phones of one user, at all peers, that one request is sent to",
                                       c.proxy_forks, 1, 64));
 
+  add_relay_settings(c, rows);
+
   rows.push_back(base::list_setting("dns.servers", "name servers to ask; empty: those of /etc/resolv.conf",
                                     c.dns_servers, "address or address@port", {}));
   rows.push_back(base::flag_setting("dns.dnssec", "refuse DNS answers that fail DNSSEC", c.dns_dnssec));
@@ -180,6 +246,14 @@ base::Status check(const Config& c) {
     if (listen.starts_with("tls") && (c.sip_certificate.empty() || c.sip_key.empty()))
       return base::fail("sip.listen: '{}' needs sip.certificate and sip.key", listen);
   }
+  if (c.relay_first_port > c.relay_last_port)
+    return base::fail("relay.first_port: expected at most relay.last_port ({}), found {}", c.relay_last_port,
+                      c.relay_first_port);
+  if (c.relay_certificate.empty() != c.relay_key.empty())
+    return base::fail("relay.certificate and relay.key: expected both or neither");
+  for (const std::string& listen : c.relay_listen)
+    if (listen.starts_with("tls") && c.relay_certificate.empty() && c.sip_certificate.empty())
+      return base::fail("relay.listen: '{}' needs relay.certificate and relay.key", listen);
   if (c.register_min > c.register_max)
     return base::fail("registrar.min_expires: expected at most registrar.max_expires ({}), found {}",
                       c.register_max, c.register_min);

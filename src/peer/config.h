@@ -46,6 +46,20 @@ struct Config {
   // challenge that names SHA-256, even with an MD5 one beside it.
   std::vector<std::string> register_digest{"MD5"};
 
+  // The relay, of peers that have the role.
+  std::vector<std::string> relay_listen{"udp:0.0.0.0:3478", "tcp:0.0.0.0:3478"};
+  std::vector<std::string>
+      relay_addresses;  // relayed ports are opened here; empty: where the machine sends from
+  std::vector<std::string> relay_advertise;  // what clients are told instead
+  std::int64_t relay_first_port = 49152, relay_last_port = 65535;
+  std::string relay_certificate, relay_key;  // empty: sip_certificate, sip_key
+  std::string relay_secret;                  // of time-limited user names; empty: none
+  std::vector<std::string> relay_allow;      // ranges beyond what the address policy lets through
+  std::int64_t relay_allocations = 10000, relay_user_allocations = 32;
+  std::int64_t relay_bytes = 0, relay_user_bytes = 0;  // a second; 0: any number
+  base::Duration relay_max_lifetime = std::chrono::hours(1);
+  std::int64_t relay_stranger_answers = 200;  // a second, to one source
+
   std::vector<std::string> dns_servers;  // empty: /etc/resolv.conf
   bool dns_dnssec = false;
   base::Duration dns_max_ttl = std::chrono::hours(1);

@@ -103,10 +103,31 @@ TEST(ControlRequests, WhatIsUnderstoodAndWhatIsNot) {
   EXPECT_EQ(lookup->command, Command::lookup);
   EXPECT_EQ(lookup->uri, "alice");
   EXPECT_EQ(parse_control(R"({"command": "lookup", "uri": 7})")->uri, "");
-  for (const char* text :
-       {"", "{", "status", "[]", R"({"command": 5})", R"({"command": "stop"})", "\xff\xfe"})
+  const auto token = parse_control(
+      R"({"command": "relay_token", "user": "sip:alice@p2psip.org", "lifetime_s": 60, "relays": 2})");
+  EXPECT_EQ(token->command, Command::relay_token);
+  EXPECT_EQ(token->uri, "sip:alice@p2psip.org");
+  EXPECT_EQ(token->lifetime_s, 60);
+  EXPECT_EQ(token->relays, 2);
+  for (const char* lifetime : {"-1", "1e99", "\"60\"", "18446744073709551615", "60.5"})
+    EXPECT_EQ(
+        parse_control(fmt::format(R"({{"command": "relay_token", "lifetime_s": {}}})", lifetime))->lifetime_s,
+        0)
+        << lifetime;
+  EXPECT_TRUE(parse_control(R"({"command": "drain", "on": true})")->on);
+  EXPECT_FALSE(parse_control(R"({"command": "drain", "on": false})")->on);
+  for (const char* text : {"", "{", "status", "[]", R"({"command": 5})", R"({"command": "stop"})", "\xff\xfe",
+                           R"({"command": "drain"})", R"({"command": "drain", "on": 1})"})
     EXPECT_FALSE(parse_control(text)) << text;
   EXPECT_FALSE(report_error("not UTF-8: \xff").empty());
+}
+
+TEST(LookupKeys, OfServicesNameThisDomain) {
+  EXPECT_EQ(*lookup_key("turn:P2PSIP.org", "p2psip.org"), "turn:p2psip.org");
+  EXPECT_EQ(*lookup_key("teredo:p2psip.org", "p2psip.org"), "teredo:p2psip.org");
+  EXPECT_EQ(*lookup_key("alice", "p2psip.org"), "sip:alice@p2psip.org");
+  for (const char* uri : {"turn:", "turn:other.org", "turn:alice@p2psip.org", "turn:p2psip.org:3478"})
+    EXPECT_FALSE(lookup_key(uri, "p2psip.org")) << uri;
 }
 
 }  // namespace

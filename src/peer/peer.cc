@@ -7,6 +7,7 @@
 #include "overlay/opendht_overlay.h"
 #include "overlay/overlay_share.h"
 #include "peer/presence.h"
+#include "peer/relay_offer.h"
 #include "peer/report.h"
 #include "peer/setup.h"
 #include "peer/worker.h"
@@ -58,11 +59,16 @@ class Peer::Impl {
   void stop();
   void status(std::function<void(std::string)> done) const;
   void lookup(std::string_view uri, std::function<void(std::string)> done) const;
+  void relay_tokens(TokenRequest request, std::size_t most, std::function<void(std::string)> done) const;
+  std::string drain(bool on);
   void set_accounts(identity::Accounts accounts);
 
   base::Status open_overlay();
   base::Status start_others();
+  base::Status open_relay();
   void announce();
+  void offer_relay(const std::vector<relay::SocketsConfig::Relayed>& relayed);
+  std::string relay_uri() const { return "turn:" + plan_.bundle.domain; }
   void on_every_worker(const std::function<void(Worker&)>& task);
   std::string report(std::vector<WorkerFigures> workers) const;
   std::vector<std::string> warnings(const std::vector<WorkerFigures>& workers) const;
@@ -83,6 +89,9 @@ class Peer::Impl {
   std::unique_ptr<Worker> worker_;  // the first
   std::unique_ptr<Presence> presence_;
   std::unique_ptr<WorkerThreads> others_;
+  std::unique_ptr<overlay::RoundTrips> round_trips_;
+  std::unique_ptr<relay::Relay> relay_;
+  std::unique_ptr<RelayOffer> relay_offer_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();  // for what other threads answer
 };
 
@@ -100,8 +109,11 @@ base::Status Peer::Impl::start() {
   links_ = advertised_links(plan_.config, worker_->transport().member_locals(), ground_.network);
   if (auto opened = open_overlay(); !opened) return opened;
   worker_->serve(overlay(), links_);
+  round_trips_ =
+      std::make_unique<overlay::RoundTrips>(ground_.loop, ground_.network, ground_.random, ground_.metrics);
   if (commons_)
     if (auto started = start_others(); !started) return started;
+  if (auto opened = open_relay(); !opened) return opened;
   announce();
   base::log::info(kLog, "peer {} of {} is up, {} phones' accounts", bundle.peer_id().text(), bundle.domain,
                   accounts_);
@@ -117,6 +129,40 @@ base::Status Peer::Impl::open_overlay() {
   engine_ = std::move(*engine);
   if (commons_) share_ = std::make_unique<overlay::OverlayShare>(ground_.loop, *engine_);
   return {};
+}
+
+base::Status Peer::Impl::open_relay() {
+  if (!has_role(identity::Role::relay) || plan_.config.relay_listen.empty()) return {};
+  auto config = relay_config(plan_.config, plan_.bundle, ground_.network);
+  if (!config) return std::unexpected(config.error());
+  const auto relayed = config->sockets.relayed;
+  auto relay = relay::Relay::start(std::move(*config));
+  if (!relay) return base::fail("relay.listen: {}", relay.error().message);
+  relay_ = std::move(*relay);
+  offer_relay(relayed);
+  return {};
+}
+
+void Peer::Impl::offer_relay(const std::vector<relay::SocketsConfig::Relayed>& relayed) {
+  overlay::ServiceBody body{.peer = plan_.bundle.peer_id(),
+                            .links = links_,
+                            .endpoints = advertised_endpoints(relay_->listening(), ground_.network, relayed),
+                            .capacity = static_cast<std::uint32_t>(plan_.config.relay_allocations),
+                            .token_key = relay_->token_key()};
+  if (std::ranges::none_of(body.endpoints, [](const net::Endpoint& endpoint) {
+        return endpoint.transport == net::Transport::udp;
+      }))
+    base::log::warn(
+        kLog,
+        "relay.listen has no udp: address that others can reach: nobody will find this relay in the "
+        "overlay, since its round trip cannot be measured");
+  relay_offer_ = std::make_unique<RelayOffer>(
+      RelayOffer::Parts{.loop = ground_.loop,
+                        .directory = worker_->directory(),
+                        .round_trips = *round_trips_,
+                        .status = [this] { return relay_->status(); },
+                        .set_alternates = [this](auto others) { relay_->set_alternates(std::move(others)); }},
+      relay_uri(), std::move(body));
 }
 
 base::Status Peer::Impl::start_others() {
@@ -135,7 +181,8 @@ void Peer::Impl::announce() {
     worker_->directory().offer("sip:" + bundle.domain,
                                overlay::ServiceBody{.peer = bundle.peer_id(),
                                                     .links = links_,
-                                                    .endpoints = worker_->transport().locals(),
+                                                    .endpoints = advertised_endpoints(
+                                                        worker_->transport().locals(), ground_.network),
                                                     .capacity = 1000,
                                                     .load = 0});
 }
@@ -151,6 +198,7 @@ void Peer::Impl::stop() {
     if (auto* registrar = worker.registrar()) registrar->withdraw_all();
   });
   if (has_role(identity::Role::proxy)) worker_->directory().withdraw("sip:" + plan_.bundle.domain);
+  if (relay_offer_) relay_offer_->withdraw();
   if (presence_) presence_->withdraw();
 }
 
@@ -189,6 +237,7 @@ std::string Peer::Impl::report(std::vector<WorkerFigures> workers) const {
                         .overlay = *engine_,
                         .accounts = accounts_,
                         .workers = std::move(workers),
+                        .relay = relay_.get(),
                         .warnings = std::move(all_warnings)});
 }
 
@@ -215,8 +264,33 @@ void Peer::Impl::lookup(std::string_view uri, std::function<void(std::string)> d
   if (!key) return done(report_error(key.error().message));
   engine_->inspect(*key, std::chrono::seconds(5),
                    [this, uri = *key, done = std::move(done)](std::vector<overlay::Engine::Found> found) {
-                     done(report_lookup(uri, found, ground_.loop.unix_now()));
+                     if (uri != relay_uri())
+                       return done(report_lookup(uri, found, nullptr, ground_.loop.unix_now()));
+                     worker_->directory().find_near(
+                         uri, *round_trips_, overlay::limits::kMaxMeasured,
+                         [this, uri, found = std::move(found), done](const std::vector<overlay::Near>& near) {
+                           done(report_lookup(uri, found, &near, ground_.loop.unix_now()));
+                         });
                    });
+}
+
+void Peer::Impl::relay_tokens(TokenRequest request, std::size_t most,
+                              std::function<void(std::string)> done) const {
+  worker_->directory().find_near(
+      relay_uri(), *round_trips_, most,
+      [this, request = std::move(request), done = std::move(done)](const std::vector<overlay::Near>& near) {
+        const auto given = make_tokens(request, near, plan_.bundle, ground_.loop.unix_now(), ground_.random);
+        done(given ? report_tokens(*given) : report_error(given.error().message));
+      });
+}
+
+std::string Peer::Impl::drain(bool on) {
+  if (!relay_)
+    return report_error(
+        "this peer has no relay: its credential needs the role relay, and relay.listen an address");
+  relay_->set_draining(on);
+  base::log::info(kLog, "the relay takes {}", on ? "no new allocations" : "new allocations again");
+  return report_done();
 }
 
 Peer::Peer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -234,6 +308,10 @@ void Peer::status(std::function<void(std::string)> done) const { impl_->status(s
 void Peer::lookup(std::string_view uri, std::function<void(std::string)> done) const {
   impl_->lookup(uri, std::move(done));
 }
+void Peer::relay_tokens(TokenRequest request, std::size_t most, std::function<void(std::string)> done) const {
+  impl_->relay_tokens(std::move(request), most, std::move(done));
+}
+std::string Peer::drain(bool on) { return impl_->drain(on); }
 void Peer::set_accounts(identity::Accounts accounts) { impl_->set_accounts(std::move(accounts)); }
 std::vector<net::Endpoint> Peer::sip_endpoints() const { return impl_->worker_->transport().locals(); }
 overlay::Overlay& Peer::overlay() { return impl_->overlay(); }

@@ -2,8 +2,8 @@
 //
 // Starting is: the clock against the credential; the sockets; the overlay; the services (registrar,
 // proxy); the other workers (worker.h); then the records that tell others where this peer is: its peer record
-// always, its service record under sip:D if it is a proxy, both refreshed while it runs (Directory,
-// Presence).
+// always, its service record under sip:D if it is a proxy and under turn:D if it is a relay, all refreshed
+// while it runs (Directory, RelayOffer, Presence).
 //
 // Stopping (stop) withdraws those records and the users' first, so that nobody waits for a peer that
 // has left.
@@ -21,6 +21,7 @@
 #include "overlay/overlay.h"
 #include "peer/config.h"
 #include "peer/ground.h"
+#include "peer/relay_tokens.h"
 
 namespace causeway::peer {
 
@@ -37,8 +38,14 @@ class Peer {
 
   // One line of JSON for `causeway status`, when all workers have said what they do.
   void status(std::function<void(std::string)> done) const;
-  // Everything under a URI, for `causeway lookup`; one line of JSON.
+  // Everything under a URI, for `causeway lookup`; one line of JSON. Under turn:D also the relays that
+  // answer.
   void lookup(std::string_view uri, std::function<void(std::string)> done) const;
+  // Tokens for at most so many of the nearest relays, for `causeway relay-token`; one line of JSON.
+  void relay_tokens(TokenRequest request, std::size_t most, std::function<void(std::string)> done) const;
+  // The relay of this peer, if it has one, takes nobody new and is not offered, or does so again. One line of
+  // JSON.
+  std::string drain(bool on);
 
   // Accounts that were read anew (SIGHUP).
   void set_accounts(identity::Accounts accounts);

@@ -85,6 +85,27 @@ json worker_json(const WorkerFigures& w) {
             {"admitted_percent", w.overload.admitted_percent}}}};
 }
 
+// Nothing if this peer has none.
+json relay_json(const relay::Relay* relay, json& counters) {
+  if (!relay) return nullptr;
+  const relay::Relay::Status now = relay->status();
+  for (const auto& [name, value] : now.counters) counters[name] = value;
+  return {{"listening", texts(relay->listening())},
+          {"allocations", now.allocations},
+          {"users", now.users},
+          {"draining", now.draining}};
+}
+
+json near_json(const overlay::Near& near) {
+  json uris = json::array();
+  for (const net::Endpoint& endpoint : near.body.endpoints) uris.push_back(turn_uri(endpoint));
+  return {{"peer", near.body.peer.text()},
+          {"uris", uris},
+          {"capacity", near.body.capacity},
+          {"load", near.body.load},
+          {"round_trip_ms", near.round_trip.count()}};
+}
+
 }  // namespace
 
 std::string report_error(std::string_view sentence) { return line(json{{"error", sentence}}); }
@@ -96,11 +117,31 @@ std::string overload_warning(const WorkerFigures& worker) {
       worker.overload.waited / std::chrono::milliseconds(1), worker.overload.admitted_percent);
 }
 
+std::string report_done() { return line(json::object()); }
+
 std::string report_lookup(std::string_view uri, const std::vector<overlay::Engine::Found>& found,
-                          base::UnixMs now) {
+                          const std::vector<overlay::Near>* near, base::UnixMs now) {
   json records = json::array();
   for (const auto& one : found) records.push_back(record_json(one, now));
-  return line(json{{"uri", uri}, {"records", records}});
+  json all{{"uri", uri}, {"records", records}};
+  if (near) {
+    all["relays"] = json::array();
+    for (const overlay::Near& one : *near) all["relays"].push_back(near_json(one));
+  }
+  return line(all);
+}
+
+std::string report_tokens(const TokensGiven& given) {
+  json relays = json::array();
+  for (const TokensGiven::One& one : given.relays) {
+    relays.push_back(near_json(one.relay));
+    relays.back()["password"] = one.password;
+  }
+  return line(json{{"uri", given.uri},
+                   {"username", given.username},
+                   {"realm", given.realm},
+                   {"expiry", given.expiry / 1000},
+                   {"relays", relays}});
 }
 
 std::string report_status(const StatusParts& p) {
@@ -121,6 +162,7 @@ std::string report_status(const StatusParts& p) {
       total = row.counter.value + (total.is_null() ? 0 : total.get<std::uint64_t>());
     }
   }
+  const json relay = relay_json(p.relay, counters);
   return line(json{{"peer", p.bundle.peer_id().text()},
                    {"domain", p.bundle.domain},
                    {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(p.uptime).count()},
@@ -141,6 +183,7 @@ std::string report_status(const StatusParts& p) {
                      {"client_transactions", sum.client_transactions},
                      {"calls_in_setup", sum.calls_in_setup}}},
                    {"workers", workers},
+                   {"relay", relay},
                    {"credential_days_left",
                     (static_cast<std::int64_t>(p.bundle.credential.not_after) - p.now / 1000) / 86400},
                    {"warnings", p.warnings},
@@ -152,7 +195,12 @@ base::Result<std::string> lookup_key(std::string_view uri, std::string_view doma
   if (text.find(':') == std::string::npos)
     text = "sip:" + text + (text.find('@') == std::string::npos ? "@" + std::string(domain) : "");
   for (std::string_view scheme : {"turn:", "teredo:"})
-    if (text.starts_with(scheme)) return text;
+    if (text.starts_with(scheme)) {
+      if (sip::same_text(std::string_view(text).substr(scheme.size()), domain))
+        return std::string(scheme) + std::string(domain);
+      return base::fail("'{}': expected {}{}: this peer is a member of that domain only", uri, scheme,
+                        domain);
+    }
   auto parsed = sip::parse_uri(text);
   if (!parsed || !parsed->is_sip)
     return base::fail("'{}': expected a URI such as sip:alice@{}, sip:{} or a user name", uri, domain,

@@ -8,7 +8,10 @@
 
 #include "base/metrics.h"
 #include "identity/bundle.h"
+#include "overlay/directory.h"
 #include "overlay/overlay.h"
+#include "peer/relay_tokens.h"
+#include "relay/relay.h"
 #include "sip/overload.h"
 
 namespace causeway::peer {
@@ -33,13 +36,17 @@ struct StatusParts {
   const overlay::Engine& overlay;
   std::size_t accounts;
   std::vector<WorkerFigures> workers;  // by number
+  const relay::Relay* relay;           // null: none
   std::vector<std::string> warnings;
 };
 std::string report_status(const StatusParts& parts);
 // Of a worker that is in overload.
 std::string overload_warning(const WorkerFigures& worker);
+// `near`: the relays under it that answer, null for other services.
 std::string report_lookup(std::string_view uri, const std::vector<overlay::Engine::Found>& found,
-                          base::UnixMs now);
+                          const std::vector<overlay::Near>* near, base::UnixMs now);
+std::string report_tokens(const TokensGiven& given);
+std::string report_done();
 std::string report_error(std::string_view sentence);
 
 // The normal form under which a URI's records stand: "sip:Alice@P2PSIP.org" -> "sip:Alice@p2psip.org";

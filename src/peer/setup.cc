@@ -45,7 +45,80 @@ std::vector<net::Address> resolve(const std::string& host_port) {
   return all;
 }
 
+// The address from which this machine sends to the world; unspecified if it does not.
+net::Ip own_address(bool v4, net::Network& network) {
+  // An address of the documentation range stands for "somewhere else": only the routing table is asked.
+  return network.source_ip_for(*net::Ip::parse(v4 ? "198.51.100.1" : "2001:db8::1"));
+}
+
+// One address of each family, from the settings or else from the routing table.
+base::Result<std::vector<relay::SocketsConfig::Relayed>> relayed_addresses(const Config& config,
+                                                                           net::Network& network) {
+  std::vector<relay::SocketsConfig::Relayed> all;
+  for (const std::string& text : config.relay_addresses) {
+    const net::Ip ip = net::Ip::parse(text).value_or(net::Ip());
+    for (const auto& one : all)
+      if (one.local.is_v4() == ip.is_v4())
+        return base::fail("relay.addresses: '{}': expected one address of a family", text);
+    all.push_back({ip, ip});
+  }
+  if (all.empty())
+    for (const bool v4 : {true, false})
+      if (const net::Ip ip = own_address(v4, network); !ip.is_unspecified()) all.push_back({ip, ip});
+  for (const std::string& text : config.relay_advertise) {
+    const net::Ip known = net::Ip::parse(text).value_or(net::Ip());
+    const auto same =
+        std::ranges::find_if(all, [&](const auto& one) { return one.local.is_v4() == known.is_v4(); });
+    if (same == all.end())
+      return base::fail("relay.advertise: '{}': there is no relay address of this family", text);
+    same->known = known;
+  }
+  if (all.empty())
+    return base::fail(
+        "relay.addresses: this machine has no address to relay from; name one, or set relay.listen = []");
+  return all;
+}
+
 }  // namespace
+
+base::Result<relay::RelayConfig> relay_config(const Config& config, const identity::Bundle& bundle,
+                                              net::Network& network) {
+  relay::RelayConfig result;
+  for (const std::string& text : config.relay_listen) {
+    auto endpoint = net::Endpoint::parse(text);
+    if (!endpoint) return base::fail("relay.listen: {}", endpoint.error().message);
+    result.sockets.listen.push_back(*endpoint);
+  }
+  auto relayed = relayed_addresses(config, network);
+  if (!relayed) return std::unexpected(relayed.error());
+  result.sockets.relayed = std::move(*relayed);
+  result.sockets.first_port = static_cast<std::uint16_t>(config.relay_first_port);
+  result.sockets.last_port = static_cast<std::uint16_t>(config.relay_last_port);
+  result.server = {.realm = bundle.domain,
+                   .quota = {config.relay_allocations, config.relay_user_allocations, config.relay_bytes,
+                             config.relay_user_bytes},
+                   .max_lifetime = config.relay_max_lifetime,
+                   .unauthenticated_per_second = config.relay_stranger_answers};
+  for (const std::string& text : config.relay_allow) {
+    auto range = net::Range::parse(text);
+    if (!range) return base::fail("relay.allow: {}", range.error().message);
+    result.allowed.push_back(*range);
+  }
+  const bool own = !config.relay_certificate.empty();
+  if (own || !config.sip_certificate.empty()) {
+    auto certificate = read_pem(own ? "relay.certificate" : "sip.certificate",
+                                own ? config.relay_certificate : config.sip_certificate);
+    if (!certificate) return std::unexpected(certificate.error());
+    auto key = read_pem(own ? "relay.key" : "sip.key", own ? config.relay_key : config.sip_key);
+    if (!key) return std::unexpected(key.error());
+    result.tls = {std::move(*certificate), std::move(*key)};
+  }
+  result.secret = config.relay_secret;
+  result.domain = bundle.domain;
+  result.authority = bundle.authority;
+  result.key = bundle.key;
+  return result;
+}
 
 std::set<identity::Role> roles_of(const identity::Credential& credential) {
   using identity::Role;
@@ -109,13 +182,29 @@ std::vector<net::Address> advertised_links(const Config& config, const std::vect
   std::vector<net::Address> links = listening;
   for (net::Address& link : links)
     if (link.ip.is_unspecified()) {
-      // An address of the documentation range stands for "somewhere else": only the routing table is asked.
-      auto elsewhere = net::Ip::parse(link.ip.is_v4() ? "198.51.100.1" : "2001:db8::1");
-      link.ip = network.source_ip_for(*elsewhere);
+      link.ip = own_address(link.ip.is_v4(), network);
       base::log::info(kLog, "other peers are told to dial {} (overlay.advertise chooses another)",
                       link.text());
     }
   return links;
+}
+
+std::vector<net::Endpoint> advertised_endpoints(const std::vector<net::Endpoint>& listening,
+                                                net::Network& network,
+                                                const std::vector<relay::SocketsConfig::Relayed>& relayed) {
+  std::vector<net::Endpoint> all;
+  for (net::Endpoint endpoint : listening) {
+    net::Ip& ip = endpoint.address.ip;
+    const auto made_known = std::ranges::find_if(relayed, [&](const auto& one) {
+      return one.local.is_v4() == ip.is_v4() && (ip.is_unspecified() || one.local == ip);
+    });
+    if (made_known != relayed.end())
+      ip = made_known->known;
+    else if (ip.is_unspecified())
+      ip = own_address(ip.is_v4(), network);
+    if (!ip.is_unspecified()) all.push_back(endpoint);
+  }
+  return all;
 }
 
 base::Result<overlay::OpenDhtConfig> overlay_config(const Config& config, const identity::Bundle& bundle,

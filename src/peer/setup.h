@@ -12,6 +12,7 @@
 #include "net/tls.h"
 #include "overlay/opendht_overlay.h"
 #include "peer/config.h"
+#include "relay/relay.h"
 #include "sip/transport.h"
 
 namespace causeway::peer {
@@ -34,9 +35,18 @@ base::Result<sip::TransportConfig> transport_config(const Config& config, const 
 std::vector<net::Address> advertised_links(const Config& config, const std::vector<net::Address>& listening,
                                            net::Network& network);
 
+// The same for what clients reach; what cannot be reached from outside is left out. `relayed`: addresses that
+// a relay makes known as others (relay.advertise).
+std::vector<net::Endpoint> advertised_endpoints(
+    const std::vector<net::Endpoint>& listening, net::Network& network,
+    const std::vector<relay::SocketsConfig::Relayed>& relayed = {});
+
 // `links`: where the peer links listen; the overlay takes the same port, so that one number is enough.
 base::Result<overlay::OpenDhtConfig> overlay_config(const Config& config, const identity::Bundle& bundle,
                                                     const std::vector<net::Address>& links);
+
+base::Result<relay::RelayConfig> relay_config(const Config& config, const identity::Bundle& bundle,
+                                              net::Network& network);
 
 dns::Supported supported(const sip::TransportLayer& transport);
 

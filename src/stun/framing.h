@@ -1,6 +1,6 @@
 // ChannelData (RFC 8656 12.4 and 12.5), and how TURN's messages are told apart on a stream.
 //
-//   bytes 0, 1   channel number, 0x4000 to 0x4fff
+//   bytes 0, 1   channel number
 //   bytes 2, 3   length of the data
 //
 // Over UDP the datagram may be longer than that (padding); over a stream ChannelData is padded to a multiple
@@ -16,14 +16,16 @@ namespace causeway::stun {
 
 inline constexpr std::size_t kChannelHeader = 4;
 inline constexpr std::uint16_t kFirstChannel = 0x4000;
-inline constexpr std::uint16_t kLastChannel = 0x4fff;
+// RFC 8656 ends the range at 0x4fff, to keep clear of DTLS on the same socket. Clients of RFC 5766 choose up
+// to 0x7fff, and there is no DTLS here that they could be taken for.
+inline constexpr std::uint16_t kLastChannel = 0x7fff;
 
-// RFC 8656 12: may a client bind this number? 0x5000 to 0x7fff are reserved.
+// May a client bind this number?
 constexpr bool is_channel(std::uint16_t number) { return number >= kFirstChannel && number <= kLastChannel; }
 
 // The first byte tells ChannelData from STUN (RFC 8656 12).
 inline bool is_channel_data(std::string_view bytes) {
-  return bytes.size() >= kChannelHeader && (static_cast<unsigned char>(bytes[0]) & 0xf0) == 0x40;
+  return bytes.size() >= kChannelHeader && (static_cast<unsigned char>(bytes[0]) & 0xc0) == 0x40;
 }
 
 struct ChannelData {

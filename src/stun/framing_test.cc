@@ -31,10 +31,10 @@ TEST(ChannelData, EmptyIsData) {
 TEST(ChannelData, OnlyNumbersOfTheRange) {
   for (unsigned first = 0; first < 256; ++first) {
     const std::string bytes{static_cast<char>(first), 0, 0, 0};
-    EXPECT_EQ(parse_channel_data(bytes).has_value(), first >= 0x40 && first <= 0x4f) << first;
+    EXPECT_EQ(parse_channel_data(bytes).has_value(), first >= 0x40 && first <= 0x7f) << first;
   }
-  EXPECT_TRUE(is_channel(0x4000) && is_channel(0x4fff));
-  EXPECT_FALSE(is_channel(0x3fff) || is_channel(0x5000) || is_channel(0x7fff));
+  EXPECT_TRUE(is_channel(0x4000) && is_channel(0x7fff));
+  EXPECT_FALSE(is_channel(0x3fff) || is_channel(0x8000));
 }
 
 TEST(Frames, ComeByteByByte) {
@@ -58,8 +58,8 @@ TEST(Frames, ComeByteByByte) {
 }
 
 TEST(Frames, WhatCannotBeReadOn) {
-  EXPECT_EQ(next_frame("GET / HTTP/1.1", 1500).state, State::broken);
-  EXPECT_EQ(next_frame(from_hex("50000000"), 1500).state, State::broken);          // reserved
+  EXPECT_EQ(next_frame("\x16\x03\x01\x02\x01", 1500).state, State::broken);
+  EXPECT_EQ(next_frame(from_hex("80000000"), 1500).state, State::broken);          // neither
   EXPECT_EQ(next_frame(from_hex("00010003"), 1500).state, State::broken);          // no multiple of 4
   EXPECT_EQ(next_frame(from_hex("0001000012345678"), 1500).state, State::broken);  // no cookie
   EXPECT_EQ(next_frame(from_hex("4000ffff"), 1500).state, State::broken);          // too long

@@ -209,7 +209,7 @@ TEST(Attributes, RoundTrip) {
   EXPECT_EQ(m->error(), 437);
   EXPECT_EQ(m->error_reason(), "Allocation Mismatch");
   EXPECT_EQ(base::hex(base::as_bytes(m->value(Attribute::address_error_code)->substr(0, 4))), "02000508");
-  EXPECT_EQ(base::hex(base::as_bytes(*m->value(Attribute::icmp))), "0000030400000578");
+  EXPECT_EQ(base::hex(base::as_bytes(*m->value(Attribute::icmp))), "0000060400000578");
   EXPECT_EQ(m->value(Attribute::alternate_domain), "p2psip.org");
   EXPECT_EQ(m->value(Attribute::data), "abc");
   EXPECT_EQ(base::hex(base::as_bytes(*m->value(Attribute::password_algorithms))), "0002000000010000");

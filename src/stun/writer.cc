@@ -99,7 +99,7 @@ void Writer::address_error(Family family, Error error) {
 void Writer::icmp(std::uint8_t type, std::uint8_t code, std::uint32_t data) {
   char* to = add(Attribute::icmp, 8);
   if (!to) return;
-  write_u32(to, static_cast<std::uint32_t>(type) << 8 | code);
+  write_u32(to, static_cast<std::uint32_t>(type) << 9 | code);  // 7 bits and 9
   write_u32(to + 4, data);
 }
 

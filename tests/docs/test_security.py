@@ -44,11 +44,12 @@ def unknown_tests(cell: str) -> list:
 
 
 def unknown_counters(cell: str) -> list:
-    """Of names such as `x_total{reason="y"}` those of which the sources do not have both parts."""
+    """Of names such as `x_total{reason="y"}` those of which the sources do not have both parts. The counters of the
+    relay's own network have "relay_" before their names."""
     wrong = []
     for name in re.findall(r"`([^`]+)`", cell):
-        base, label = re.fullmatch(r'(\w+)(?:\{\w+="(.+)"\})?', name).groups()
-        if f'"{base}' not in SOURCES or (label and not re.search(rf'"{label}\\?"', SOURCES)):
+        base, label = re.fullmatch(r'(?:relay_(?=net_))?(\w+)(?:\{\w+="(.+)"\})?', name).groups()
+        if f'"{base}' not in SOURCES or (label and not re.search(rf'"{label}\\?"|= {label}\b', SOURCES)):
             wrong.append(name)
     return wrong
 

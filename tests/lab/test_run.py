@@ -95,7 +95,7 @@ def player_of(*plays, quiet=False) -> run.Player:
     """A player of scenes that do just this, on a stage where nothing is."""
     acts = [SimpleNamespace(ID=f"{number}-act", TITLE=f"act {number}", COLUMNS=(), play=play)
             for number, play in enumerate(plays, 1)]
-    stage = SimpleNamespace(capture=Wire(), columns=lambda _: [], restored=0,
+    stage = SimpleNamespace(capture=Wire(), columns=lambda _: [], restored=0, begun={},
                             overlay=SimpleNamespace(trace=lambda *_: []))
 
     def restore():
@@ -119,6 +119,18 @@ def test_a_scene_that_fails_says_why_and_the_next_one_is_played(capsys):
         (False, "expected a ring; came: silence", None), (True, "it rang", 12.3)]
     assert "FAILED: expected a ring; came: silence" in capsys.readouterr().out
     assert player.stage.restored == 2
+
+
+def test_what_runs_beside_the_others_is_begun_first_and_told_when_its_turn_comes(capsys):
+    order = []
+    player = player_of(lambda stage: order.append("one") or pass_(stage),
+                       lambda stage: order.append(stage.begun["2-act"]) or pass_(stage), fail)
+    player.options.play[1].begin = lambda stage: order.append("begin") or "what was begun"
+    player.options.play[2].begin = fail
+    assert player.play() is False
+    assert order == ["begin", "one", "what was begun"]
+    assert [flow["ok"] for flow in player.flows] == [True, True, False]
+    assert "FAILED: expected a ring; came: silence" in capsys.readouterr().out
 
 
 def test_a_scene_after_which_the_world_is_not_as_before_has_failed(capsys):

@@ -1,0 +1,51 @@
+// How far away services are: round trips of STUN Binding requests (RFC 8489) over UDP, measured from this
+// peer.
+//
+// Who answers is alive, too, which a record cannot say: it outlives a peer that was killed by up to two
+// minutes. So a place that is silent for kPatience has no round trip, and is not offered to anybody.
+//
+// A request is sent again every kAgain, each time with a transaction of its own, so that an answer is never
+// taken for that to another request. What was measured is believed for kBelieved, and shared by all who ask
+// meanwhile; a place that was silent gets its next chance after kSilenceBelieved.
+//
+// One thread: that of the Loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "net/network.h"
+
+namespace causeway::overlay {
+
+class RoundTrips {
+ public:
+  static constexpr base::Duration kPatience = std::chrono::seconds(1);
+  static constexpr base::Duration kAgain = std::chrono::milliseconds(250);
+  static constexpr base::Duration kBelieved = std::chrono::seconds(5);
+  static constexpr base::Duration kSilenceBelieved = std::chrono::seconds(1);
+  // When enough have answered, how much longer others of about the same distance are waited for.
+  static constexpr base::Duration kSlack = std::chrono::milliseconds(20);
+
+  RoundTrips(base::Loop& loop, net::Network& network, base::Random& random, base::Metrics& metrics);
+  ~RoundTrips();
+
+  // One peer's addresses, at which it answers STUN over UDP: the one that answers first counts.
+  using Place = std::vector<net::Address>;
+  // In the order of the places; nothing for one that has not answered.
+  using Times = std::vector<std::optional<base::Duration>>;
+  // Calls `done` exactly once, in a later turn: when all have answered or kPatience is over, or already
+  // kSlack after `enough` places have answered. Never after destruction.
+  void measure(std::vector<Place> places, std::size_t enough, std::function<void(Times)> done);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace causeway::overlay

@@ -1,0 +1,40 @@
+// Who may use the relay: from a USERNAME to a user and a password.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+
+namespace causeway::relay {
+
+struct Grant {
+  std::string user;  // for whom quotas count
+  std::string password;
+  base::UnixMs until;  // the user name says itself how long it is good
+};
+
+enum class Refusal : std::uint8_t { unknown, expired, forged };
+
+class Credentials {
+ public:
+  virtual ~Credentials() = default;
+  virtual std::expected<Grant, Refusal> find(std::string_view username, base::UnixMs now) = 0;
+};
+
+// User names that whoever knows a secret can make, for clients set up by hand: `expiry:user`, expiry in
+// seconds since 1970, with the password base64(HMAC-SHA1(secret, user name)). TURN servers in wide use have
+// the same.
+class SharedSecret final : public Credentials {
+ public:
+  explicit SharedSecret(std::string secret) : secret_(std::move(secret)) {}
+  std::expected<Grant, Refusal> find(std::string_view username, base::UnixMs now) override;
+  static std::string password(std::string_view secret, std::string_view username);
+
+ private:
+  std::string secret_;
+};
+
+}  // namespace causeway::relay

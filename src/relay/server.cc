@@ -1,0 +1,260 @@
+#include "relay/server.h"
+
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
+
+#include <cstring>
+
+#include "base/log.h"
+#include "stun/binding.h"
+#include "stun/framing.h"
+
+namespace causeway::relay {
+namespace {
+
+using stun::Attribute;
+using stun::Class;
+using stun::Error;
+using stun::Method;
+
+constexpr const char* kLog = "relay";
+constexpr Error kErrors[] = {Error::try_alternate,
+                             Error::bad_request,
+                             Error::unauthenticated,
+                             Error::forbidden,
+                             Error::unknown_attribute,
+                             Error::allocation_mismatch,
+                             Error::stale_nonce,
+                             Error::address_family_not_supported,
+                             Error::wrong_credentials,
+                             Error::unsupported_transport,
+                             Error::peer_address_family_mismatch,
+                             Error::allocation_quota_reached,
+                             Error::insufficient_capacity};
+
+base::Counter& dropped(base::Metrics& m, const char* reason) {
+  return m.counter(fmt::format("relay_dropped_total{{reason=\"{}\"}}", reason),
+                   "packets that went no further");
+}
+base::Counter& denied(base::Metrics& m, const char* reason) {
+  return m.counter(fmt::format("relay_denied_peers_total{{reason=\"{}\"}}", reason),
+                   "peers that the address policy has refused to a client");
+}
+
+base::Counter& refusal(base::Metrics& m, const char* reason) {
+  return m.counter(fmt::format("relay_refused_credentials_total{{reason=\"{}\"}}", reason),
+                   "requests whose user name or password was not accepted");
+}
+
+}  // namespace
+
+ServerMetrics::ServerMetrics(base::Metrics& m)
+    : allocations(m.counter("relay_allocations", "allocations at the moment")),
+      made(m.counter("relay_allocations_total", "allocations made")),
+      expired(m.counter("relay_allocations_expired_total", "allocations that nobody refreshed")),
+      to_peers(m.counter("relay_packets_total{to=\"peer\"}", "packets relayed")),
+      to_peer_bytes(m.counter("relay_bytes_total{to=\"peer\"}", "bytes of data relayed")),
+      to_clients(m.counter("relay_packets_total{to=\"client\"}", "packets relayed")),
+      to_client_bytes(m.counter("relay_bytes_total{to=\"client\"}", "bytes of data relayed")),
+      bindings(m.counter("relay_bindings_total", "STUN Binding requests answered")),
+      limited(dropped(m, "source_limit")),
+      too_large(dropped(m, "answer_too_large")),
+      malformed(dropped(m, "malformed")),
+      not_turn(dropped(m, "not_turn")),
+      no_allocation(dropped(m, "no_allocation")),
+      no_permission(dropped(m, "no_permission")),
+      no_channel(dropped(m, "no_channel")),
+      bad_indication(dropped(m, "bad_indication")),
+      over_rate(dropped(m, "over_rate")),
+      denied_special(denied(m, "special")),
+      denied_wrapped(denied(m, "wrapped")),
+      denied_own(denied(m, "own")),
+      wrong_password(refusal(m, "wrong_password")),
+      refused{&refusal(m, "unknown"), &refusal(m, "expired"), &refusal(m, "forged")} {
+  for (const Error error : kErrors)
+    errors.emplace_back(error,
+                        &m.counter(fmt::format("relay_errors_total{{code=\"{}\"}}", static_cast<int>(error)),
+                                   "error answers"));
+}
+
+void ServerMetrics::count_error(Error error) {
+  for (auto& [code, counter] : errors)
+    if (code == error) return ++*counter;
+}
+
+Server::Server(ServerConfig config, base::Loop& loop, base::Random& random, base::Metrics& metrics, Io& io,
+               const net::AddressPolicy& policy, Credentials& credentials)
+    : config_(std::move(config)),
+      loop_(loop),
+      random_(random),
+      metrics_(metrics),
+      io_(io),
+      policy_(policy),
+      credentials_(credentials),
+      quota_(config_.quota),
+      nonces_(random),
+      answers_(random, config_.unauthenticated_per_second),
+      proofs_(random, config_.unauthenticated_per_second),
+      data_transaction_(random.u64()) {}
+
+Server::~Server() {
+  while (!allocations_.empty()) drop(*allocations_.begin()->second);
+  for (Reservation& one : reservations_) io_.close(one.port.id);
+}
+
+// ---- packets from clients
+
+Allocation* Server::find(const Client& client) {
+  const auto at = allocations_.find({client.remote, client.listener});
+  return at == allocations_.end() ? nullptr : at->second.get();
+}
+
+void Server::on_client(const Client& client, std::string_view bytes) {
+  if (stun::is_channel_data(bytes)) return on_channel_data(client, bytes);
+  const auto message = stun::Message::parse(bytes);
+  if (message) return on_message(client, *message);
+  ++(message.error() == stun::Malformed::not_stun ? metrics_.not_turn : metrics_.malformed);
+}
+
+void Server::on_message(const Client& client, const stun::Message& message) {
+  if (message.kind() == Class::request) return on_request(client, message);
+  if (message.kind() != Class::indication || message.method() != Method::send) {
+    // A Binding indication keeps a NAT open (RFC 8489 2), and wants nothing else.
+    if (message.kind() != Class::indication || message.method() != Method::binding) ++metrics_.not_turn;
+    return;
+  }
+  Allocation* allocation = find(client);
+  if (!allocation) return ++metrics_.no_allocation;
+  on_send(*allocation, message);
+}
+
+void Server::on_channel_data(const Client& client, std::string_view bytes) {
+  Allocation* allocation = find(client);
+  if (!allocation) return ++metrics_.no_allocation;
+  const auto channel_data = stun::parse_channel_data(bytes);
+  if (!channel_data) return ++metrics_.malformed;
+  const Allocation::Channel* channel = allocation->channel(channel_data->channel, loop_.now());
+  if (!channel) return ++metrics_.no_channel;
+  relay_to_peer(*allocation, channel->peer, channel_data->data, false);
+}
+
+// RFC 8656 11.2.
+void Server::on_send(Allocation& allocation, const stun::Message& message) {
+  const auto peer = message.xor_address(Attribute::xor_peer_address);
+  const auto data = message.value(Attribute::data);
+  if (!peer || !data || !message.unknown().empty()) return ++metrics_.bad_indication;
+  if (!allocation.permits(peer->ip, loop_.now())) return ++metrics_.no_permission;
+  relay_to_peer(allocation, *peer, *data, message.has(Attribute::dont_fragment));
+}
+
+void Server::relay_to_peer(Allocation& allocation, const net::Address& peer, std::string_view data,
+                           bool dont_fragment) {
+  const Io::Port* port = allocation.port_of(peer.ip.is_v4());
+  if (!port) return ++metrics_.no_permission;
+  if (!allocation.share.take(data.size(), loop_.now())) return ++metrics_.over_rate;
+  ++metrics_.to_peers;
+  metrics_.to_peer_bytes.add(data.size());
+  io_.to_peer(port->id, peer, data, dont_fragment);
+}
+
+// ---- packets from peers (RFC 8656 11.3, 12.7)
+
+void Server::on_peer(PortId port, const net::Address& peer, Packet packet) {
+  Allocation* allocation = port < by_port_.size() ? by_port_[port] : nullptr;
+  if (!allocation) return ++metrics_.no_allocation;
+  const base::Instant now = loop_.now();
+  if (!allocation->permits(peer.ip, now)) return ++metrics_.no_permission;
+  if (!allocation->share.take(packet.size, now)) return ++metrics_.over_rate;
+  ++metrics_.to_clients;
+  metrics_.to_client_bytes.add(packet.size);
+  std::memset(packet.data + packet.size, 0, 3);  // padding
+  if (const Allocation::Channel* channel = allocation->channel_of(peer, now)) {
+    char* start = packet.data - stun::kChannelHeader;
+    stun::write_channel_header(start, channel->number, packet.size);
+    const std::size_t size = stun::kChannelHeader + packet.size;
+    return io_.to_client(allocation->client, {start, allocation->client.stream ? stun::padded(size) : size});
+  }
+  constexpr std::size_t kAttribute = stun::kAttributeHeader;
+  const std::size_t peer_size = kAttribute + (peer.ip.is_v4() ? 8 : 20);
+  const std::size_t head = stun::kHeaderSize + peer_size + kAttribute;
+  static_assert(stun::kHeaderSize + 2 * kAttribute + 20 <= Packet::kHeadroom);
+  char* start = packet.data - head;
+  char transaction[stun::kTransactionSize] = {};
+  const std::uint64_t number = ++data_transaction_;
+  std::memcpy(transaction, &number, sizeof number);
+  stun::Writer out({start, head}, Class::indication, Method::data, {transaction, sizeof transaction});
+  out.xor_address(Attribute::xor_peer_address, peer);
+  const std::size_t data_size = kAttribute + stun::padded(packet.size);
+  stun::write_attribute_header(start + stun::kHeaderSize + peer_size, Attribute::data, packet.size);
+  stun::write_u16(start + 2, static_cast<std::uint16_t>(peer_size + data_size));
+  io_.to_client(allocation->client, {start, stun::kHeaderSize + peer_size + data_size});
+}
+
+// RFC 8656 11.5: that something did not arrive, or was too large, and nothing else.
+void Server::on_icmp(PortId port, const net::Address& peer, std::uint8_t type, std::uint8_t code,
+                     std::uint32_t mtu) {
+  const bool v4 = peer.ip.is_v4();
+  const bool told = v4 ? type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED
+                       : type >= ICMP6_DST_UNREACH && type <= ICMP6_TIME_EXCEEDED;
+  const bool too_large =
+      v4 ? type == ICMP_DEST_UNREACH && code == ICMP_FRAG_NEEDED : type == ICMP6_PACKET_TOO_BIG;
+  Allocation* allocation = port < by_port_.size() ? by_port_[port] : nullptr;
+  if (!told || !allocation || !allocation->permits(peer.ip, loop_.now())) return;
+  char transaction[stun::kTransactionSize] = {};
+  const std::uint64_t number = ++data_transaction_;
+  std::memcpy(transaction, &number, sizeof number);
+  stun::Writer out(room_, Class::indication, Method::data, {transaction, sizeof transaction});
+  out.xor_address(Attribute::xor_peer_address, peer);
+  out.icmp(type, code, too_large ? mtu : 0);
+  io_.answer(allocation->client, out.view());
+}
+
+// ---- the life of an allocation
+
+void Server::on_stream_closed(const Client& client) {
+  if (Allocation* allocation = find(client); allocation && allocation->client.connection == client.connection)
+    drop(*allocation);
+}
+
+void Server::on_expired(Allocation& allocation) {
+  ++metrics_.expired;
+  base::log::debug(kLog, "allocation of {} for {} expired", allocation.share.user(),
+                   allocation.client.remote.text());
+  drop(allocation);
+}
+
+void Server::assign(PortId port, Allocation* allocation) {
+  if (port >= by_port_.size()) by_port_.resize(port + 1);
+  by_port_[port] = allocation;
+}
+
+void Server::drop_port(Io::Port& port) {
+  if (port.id == kNoPort) return;
+  by_port_[port.id] = nullptr;
+  io_.close(std::exchange(port.id, kNoPort));
+}
+
+void Server::drop(Allocation& allocation) {
+  for (Io::Port& port : allocation.ports) drop_port(port);
+  allocations_.erase({allocation.client.remote, allocation.client.listener});
+  metrics_.allocations.set(allocations_.size());
+}
+
+void Server::drop_old_reservations() {
+  std::erase_if(reservations_, [this](Reservation& one) {
+    if (one.until > loop_.now()) return false;
+    io_.close(one.port.id);
+    return true;
+  });
+}
+
+// ---- STUN for everyone
+
+void Server::on_binding(const Client& client, std::string_view bytes) {
+  if (!may_answer(client)) return;
+  const base::Buffer answer = stun::answer_binding(bytes, client.remote);
+  ++metrics_.bindings;
+  io_.answer(client, answer.view());
+}
+
+}  // namespace causeway::relay
