@@ -78,6 +78,24 @@ TEST(AsioLoop, TurnsKeepTheirPaceOnlyUnderLoad) {
   EXPECT_GE(served[2] - served[0], kPace - 1ms) << "what came right after them";
 }
 
+// What has come during a long turn is served at once.
+TEST(AsioLoop, ALongTurnIsFollowedByTheNextAtOnce) {
+  constexpr auto kPace = 400ms;
+  auto loop = make_asio_loop(kPace);
+  Pair pair;
+  const auto watch = loop->watch(pair.fd[1]);
+  const auto began = std::chrono::steady_clock::now();
+  watch->wait(Ready::read, [&] {
+    EXPECT_TRUE(pair.receive(1));
+    std::this_thread::sleep_for(kPace / 4);
+    pair.send(0);
+    watch->wait(Ready::read, [&] { loop->stop(); });
+  });
+  pair.send(0);
+  loop->run();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, kPace - 100ms);
+}
+
 TEST(AsioLoop, TimersFireInTimeAndClocksAgree) {
   const auto loop = make_asio_loop();
   const Instant start = loop->now();
