@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/limits.h"
+
 namespace causeway::net {
 
 void Descriptor::close() {
@@ -39,6 +41,13 @@ Address local_address(int fd) {
   socklen_t length = sizeof storage;
   if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return {};
   return Address::from_sockaddr(reinterpret_cast<const sockaddr&>(storage));
+}
+
+void enlarge_buffers(int fd) {
+  for (const auto& [force, plain] :
+       {std::pair{SO_RCVBUFFORCE, SO_RCVBUF}, std::pair{SO_SNDBUFFORCE, SO_SNDBUF}})
+    if (!set_option(fd, SOL_SOCKET, force, limits::kUdpSocketBuffer))
+      set_option(fd, SOL_SOCKET, plain, limits::kUdpSocketBuffer);
 }
 
 std::string explain_bind_error(std::string_view transport, const Address& local, int error) {

@@ -35,6 +35,8 @@ Descriptor open_socket(const Ip& ip, int type);
 bool set_option(int fd, int level, int option, int value);
 bool bind_to(int fd, const Address& local, PortSharing sharing = PortSharing::none);
 Address local_address(int fd);
+// Asks for kernel buffers of limits::kUdpSocketBuffer, in and out: as root whatever the system's limit says.
+void enlarge_buffers(int fd);
 
 // "udp 0.0.0.0:5060: address in use; ...": what the operator can do about a bind that failed.
 std::string explain_bind_error(std::string_view transport, const Address& local, int error);

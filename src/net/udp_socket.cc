@@ -1,6 +1,5 @@
 #include "net/udp_socket.h"
 
-#include <linux/errqueue.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -8,10 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "base/log.h"
+#include "net/error_queue.h"
 
 namespace causeway::net {
 namespace {
@@ -24,10 +23,7 @@ bool is_unreachable(int error) {
 }
 
 void enlarge_kernel_buffers(int fd, const Address& local) {
-  for (const auto& [force, plain] :
-       {std::pair{SO_RCVBUFFORCE, SO_RCVBUF}, std::pair{SO_SNDBUFFORCE, SO_SNDBUF}})
-    if (!set_option(fd, SOL_SOCKET, force, limits::kUdpSocketBuffer))
-      set_option(fd, SOL_SOCKET, plain, limits::kUdpSocketBuffer);
+  enlarge_buffers(fd);
   int got = 0;
   socklen_t length = sizeof got;
   ::getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &length);
@@ -194,28 +190,12 @@ void RealUdpSocket::tell_unreachable() {
   gone_ = nullptr;
 }
 
-// What ICMP said, with the address that the datagram was for (ip(7), IP_RECVERR).
 void RealUdpSocket::read_error_queue() {
-  for (std::size_t i = 0; i < limits::kBatch; ++i) {
-    sockaddr_storage to{};
-    alignas(cmsghdr) std::array<char, 512> control;
-    msghdr message{};
-    message.msg_name = &to;
-    message.msg_namelen = sizeof to;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    if (::recvmsg(fd_.get(), &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
-    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-      const bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
-      const bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
-      if (!v4 && !v6) continue;
-      sock_extended_err error;
-      std::memcpy(&error, CMSG_DATA(c), sizeof error);
-      if (!is_unreachable(static_cast<int>(error.ee_errno))) continue;
-      ++core_.metrics.udp_unreachable;
-      note_unreachable(Address::from_sockaddr(reinterpret_cast<const sockaddr&>(to)));
-    }
-  }
+  for_each_socket_error(fd_.get(), [this](const Address& to, const sock_extended_err& error) {
+    if (!is_unreachable(static_cast<int>(error.ee_errno))) return;
+    ++core_.metrics.udp_unreachable;
+    note_unreachable(to);
+  });
 }
 
 void RealUdpSocket::note_kernel_drops() {

@@ -1,15 +1,13 @@
 #include "relay/sockets.h"
 
-#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "base/log.h"
+#include "net/error_queue.h"
 #include "relay/server.h"
 #include "stun/framing.h"
 
@@ -27,13 +25,6 @@ void set_dont_fragment(int fd, bool v4, bool on) {
     net::set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, on ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
   else
     net::set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, on ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT);
-}
-
-void enlarge_buffers(int fd) {
-  for (const auto& [force, plain] :
-       {std::pair{SO_RCVBUFFORCE, SO_RCVBUF}, std::pair{SO_SNDBUFFORCE, SO_SNDBUF}})
-    if (!net::set_option(fd, SOL_SOCKET, force, net::limits::kUdpSocketBuffer))
-      net::set_option(fd, SOL_SOCKET, plain, net::limits::kUdpSocketBuffer);
 }
 
 }  // namespace
@@ -150,7 +141,7 @@ base::Status Sockets::open_udp(const net::Address& local) {
   fd = net::open_socket(local.ip, SOCK_DGRAM);
   if (!fd || !net::bind_to(fd.get(), local, config_.sharing))
     return base::fail("{}", net::explain_bind_error("udp", local, errno));
-  enlarge_buffers(fd.get());
+  net::enlarge_buffers(fd.get());
   batch_.take_in_pieces(fd.get());
   listener->local = net::local_address(fd.get());
   if (!ready_.add(fd.get(), static_cast<std::uint32_t>(udp_.size())))
@@ -208,30 +199,14 @@ void Sockets::read_port(PortId id) {
     server_->on_peer(id, packet.from, {packet.data, packet.size});
 }
 
-// What ICMP said about datagrams to peers (ip(7), IP_RECVERR).
+// What ICMP said about datagrams to peers.
 void Sockets::read_errors(PortId id) {
-  const int fd = ports_[id]->socket.fd.get();
-  for (std::size_t i = 0; i < net::limits::kBatch; ++i) {
-    sockaddr_storage to{};
-    alignas(cmsghdr) std::array<char, 512> control;
-    msghdr message{};
-    message.msg_name = &to;
-    message.msg_namelen = sizeof to;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    if (::recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
-    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-      const bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
-      const bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
-      if (!v4 && !v6) continue;
-      sock_extended_err error;
-      std::memcpy(&error, CMSG_DATA(c), sizeof error);
-      if (error.ee_origin != SO_EE_ORIGIN_ICMP && error.ee_origin != SO_EE_ORIGIN_ICMP6) continue;
-      ++unreachable_;
-      server_->on_icmp(id, net::Address::from_sockaddr(reinterpret_cast<const sockaddr&>(to)), error.ee_type,
-                       error.ee_code, error.ee_info);
-    }
-  }
+  net::for_each_socket_error(
+      ports_[id]->socket.fd.get(), [this, id](const net::Address& to, const sock_extended_err& error) {
+        if (error.ee_origin != SO_EE_ORIGIN_ICMP && error.ee_origin != SO_EE_ORIGIN_ICMP6) return;
+        ++unreachable_;
+        server_->on_icmp(id, to, error.ee_type, error.ee_code, error.ee_info);
+      });
 }
 
 void Sockets::answer(const Client& client, std::string_view bytes) {

@@ -1,5 +1,5 @@
 // How many answers without credentials one source gets: a token bucket for each, in a table of fixed size.
-// Sources that fall into the same bucket share it. A network of IPv6 (/64) is one source.
+// Sources (net::Ip::source) that fall into the same bucket share it.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ class SourceLimit {
 
   // May this source have one more now? Takes it if so.
   bool take(const net::Ip& source, base::Instant now) {
-    Bucket& bucket = buckets_[(std::hash<net::Ip>{}(network_of(source)) ^ seed_) * 0x9e3779b97f4a7c15u >> 52];
+    Bucket& bucket = buckets_[(source.source() ^ seed_) * 0x9e3779b97f4a7c15u >> 52];
     const double most = 2 * per_second_;  // a burst of two seconds
     const double passed = std::chrono::duration<double>(now - bucket.filled).count();
     bucket.used = std::max(0.0, bucket.used - passed * per_second_);
@@ -36,12 +36,6 @@ class SourceLimit {
   };
   static_assert(limits::kSourceBuckets == 1u << 12);
 
-  static net::Ip network_of(const net::Ip& source) {
-    if (source.is_v4()) return source;
-    auto bytes = source.bytes();
-    std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
-    return net::Ip::v6(bytes);
-  }
   std::uint64_t seed_;
   double per_second_;
   std::vector<Bucket> buckets_;
