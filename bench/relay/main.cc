@@ -41,6 +41,7 @@ using stun::Method;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint16_t kChannel = stun::kFirstChannel;
+constexpr int kMismatch = 437, kAttempts = 5;
 constexpr int kWindow = 4;  // packets on their way from each side, with --rate -1
 
 [[noreturn]] void fail(const std::string& why) {
@@ -108,24 +109,21 @@ class Sender {
 class Client {
  public:
   Client(const Options& o, int number) : options_(o), number_(number) {
-    for (net::PacketSocket* socket : {&server_, &peer_}) {
-      if (socket == &peer_ && o.rate == 0) continue;
-      const net::Address local{net::Ip::v4(0x7f000001), 0};
-      socket->fd = net::open_socket(local.ip, SOCK_DGRAM);
-      if (!socket->fd || !net::bind_to(socket->fd.get(), local)) fail("no socket: " + net::error_text(errno));
-    }
-    sockaddr_storage to;
-    const socklen_t size = o.server.to_sockaddr(to);
-    if (::connect(server_.fd.get(), reinterpret_cast<sockaddr*>(&to), size) != 0) fail("connect");
+    open(server_);
+    if (o.rate != 0) open(peer_);
   }
 
   void set_up() {
     username_ = std::to_string(std::time(nullptr) + 86400) + ":bench";
     password_ = relay::SharedSecret::password(options_.secret, username_);
-    request(Method::allocate);
-    for (const Method method : {Method::allocate, Method::channel_bind})
-      if (!request(method))
-        fail(error_ ? "the server answers " + std::to_string(error_) : "the server is silent");
+    connect();
+    for (int attempt = 0; !request(Method::allocate); ++attempt) {
+      if (attempt == kAttempts) refused();
+      if (error_ != kMismatch) continue;  // 401, with the nonce
+      open(server_);                      // RFC 8656 6.3.4: an allocation from this port is not gone yet
+      connect();
+    }
+    if (!request(Method::channel_bind)) refused();
   }
 
   // Gives the allocation back: the next client may have this port.
@@ -159,6 +157,20 @@ class Client {
   std::uint64_t sent = 0;
 
  private:
+  static void open(net::PacketSocket& socket) {
+    const net::Address local{net::Ip::v4(0x7f000001), 0};
+    socket.fd = net::open_socket(local.ip, SOCK_DGRAM);
+    if (!socket.fd || !net::bind_to(socket.fd.get(), local)) fail("no socket: " + net::error_text(errno));
+  }
+  [[noreturn]] void refused() const {
+    fail(error_ ? "the server answers " + std::to_string(error_) : "the server is silent");
+  }
+  void connect() {
+    sockaddr_storage to;
+    const socklen_t size = options_.server.to_sockaddr(to);
+    if (::connect(server_.fd.get(), reinterpret_cast<sockaddr*>(&to), size) != 0) fail("connect");
+  }
+
   bool request(Method method) {
     char room[1024];
     char transaction[stun::kTransactionSize] = {};
@@ -178,20 +190,23 @@ class Client {
       out.text(Attribute::nonce, nonce_);
       out.integrity(Attribute::message_integrity, stun::Key::long_term(username_, realm_, password_));
     }
-    for (int attempt = 0; attempt < 5; ++attempt) {
+    error_ = 0;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
       const std::string_view bytes = out.view();
       ::send(server_.fd.get(), bytes.data(), bytes.size(), 0);
       pollfd ready{server_.fd.get(), POLLIN, 0};
-      if (::poll(&ready, 1, 500) != 1) continue;
-      char answer[2048];
-      const ssize_t n = ::recv(server_.fd.get(), answer, sizeof answer, 0);
-      const auto message = stun::Message::parse({answer, static_cast<std::size_t>(std::max<ssize_t>(n, 0))});
-      if (!message) continue;
-      if (const auto nonce = message->value(Attribute::nonce)) nonce_ = *nonce;
-      if (const auto realm = message->value(Attribute::realm)) realm_ = *realm;
-      if (const auto relayed = message->xor_address(Attribute::xor_relayed_address)) relayed_ = *relayed;
-      error_ = message->error().value_or(0);
-      return message->kind() == Class::success;
+      while (::poll(&ready, 1, 500) == 1) {
+        char answer[2048];
+        const ssize_t n = ::recv(server_.fd.get(), answer, sizeof answer, 0);
+        const auto message =
+            stun::Message::parse({answer, static_cast<std::size_t>(std::max<ssize_t>(n, 0))});
+        if (!message || message->transaction() != std::string_view(transaction, sizeof transaction)) continue;
+        if (const auto nonce = message->value(Attribute::nonce)) nonce_ = *nonce;
+        if (const auto realm = message->value(Attribute::realm)) realm_ = *realm;
+        if (const auto relayed = message->xor_address(Attribute::xor_relayed_address)) relayed_ = *relayed;
+        error_ = message->error().value_or(0);
+        return message->kind() == Class::success;
+      }
     }
     return false;
   }

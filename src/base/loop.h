@@ -5,7 +5,7 @@
 // (sockets send what the turn has queued, in one sendmmsg). Everything that one worker does happens in turns
 // of its own loop, on one thread, so there are no locks but that of what other threads post.
 //
-// Two implementations: `asio_loop.h` (Boost.Asio's reactor, for real) and `sim_loop.h` (virtual
+// Two implementations: `epoll_loop.h` (for real) and `sim_loop.h` (virtual
 // time, for tests: a turn is instantaneous and time jumps to the next timer).
 #pragma once
 

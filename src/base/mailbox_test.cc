@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/asio_loop.h"
+#include "base/epoll_loop.h"
 #include "base/sim_loop.h"
 
 namespace causeway::base {
@@ -73,7 +73,7 @@ TEST(Mailbox, WhoDoesNotKeepUpIsLeftNoMore) {
 
 TEST(Mailbox, ManyThreadsLoseNothingAndEachKeepsItsOrder) {
   constexpr int kThreads = 4, kEach = 20'000;
-  const auto loop = make_asio_loop();
+  const auto loop = make_epoll_loop();
   std::vector<int> last(kThreads, -1);
   int got = 0;
   bool in_order = true;

@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "base/asio_loop.h"
+#include "base/epoll_loop.h"
 #include "base/limits.h"
 #include "dns/resolver.h"
 #include "net/real_network.h"
@@ -69,7 +69,7 @@ class UnboundResolver : public ::testing::Test {
     return answer ? *answer : base::fail("nothing came");
   }
 
-  std::unique_ptr<base::Loop> loop = base::make_asio_loop();
+  std::unique_ptr<base::Loop> loop = base::make_epoll_loop();
   base::Metrics metrics;
   std::unique_ptr<net::Network> network = net::make_real_network(*loop, metrics);
   NameServer server{*network};

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "base/asio_loop.h"
+#include "base/epoll_loop.h"
 #include "net/descriptor.h"
 #include "net/real_network.h"
 
@@ -52,7 +52,7 @@ class Talker final : public StreamHandler {
 
 class Loopback : public testing::Test {
  protected:
-  std::unique_ptr<base::Loop> loop = base::make_asio_loop();
+  std::unique_ptr<base::Loop> loop = base::make_epoll_loop();
   base::Metrics metrics;
   std::unique_ptr<Network> network = make_real_network(*loop, metrics);
 

@@ -7,7 +7,7 @@ namespace causeway::net {
 
 namespace {
 
-// Between two turns that follow each other at once: the loop's pace (base/asio_loop.h), and rounding.
+// Between two turns that follow each other at once: the loop's pace (base/epoll_loop.h), and rounding.
 constexpr base::Duration kNoPause{4};
 
 base::Instant clock_now() { return std::chrono::floor<base::Duration>(std::chrono::steady_clock::now()); }

@@ -20,6 +20,14 @@ bool is_news_of_another(int error) {
          error == ENOPROTOOPT || error == EMSGSIZE || error == EPROTO || error == EACCES;
 }
 
+bool send_to(int fd, const sockaddr* to, socklen_t size, std::string_view bytes) {
+  for (int i = 0; i < 2; ++i) {
+    if (::sendto(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL, to, size) >= 0) return true;
+    if (!is_news_of_another(errno) && errno != EINTR) return false;
+  }
+  return false;
+}
+
 }  // namespace
 
 PacketBatch::PacketBatch(const Options& options)
@@ -44,17 +52,35 @@ void PacketBatch::take_in_pieces(int fd) const {
   if (longest_run_ > 1) set_option(fd, SOL_UDP, UDP_GRO, 1);
 }
 
+void PacketBatch::make_room(std::size_t slots) {
+  if (kPackets - used_ < slots) flush();
+  if (outgoing_.empty()) used_ = 0;
+  packets_.clear();
+}
+
+std::span<PacketBatch::Packet> PacketBatch::receive_one(int fd) {
+  make_room(1);
+  socklen_t size = sizeof(SocketAddress);
+  const ssize_t length =
+      ::recvfrom(fd, slot(used_), limits::kMaxDatagram, MSG_DONTWAIT, &addresses_[used_].any, &size);
+  ++counts_.receive_calls;
+  if (length < 0) return {};
+  ++counts_.received;
+  packets_.push_back(
+      {Address::from_sockaddr(addresses_[used_].any), slot(used_), static_cast<std::size_t>(length)});
+  ++used_;
+  return packets_;
+}
+
 std::span<PacketBatch::Packet> PacketBatch::receive(int fd, std::size_t most) {
   most = std::min(most, most_);
-  if (kPackets - used_ < most) flush();
-  if (outgoing_.empty()) used_ = 0;
+  make_room(most);
   for (std::size_t i = used_; i < used_ + most; ++i) {
     msghdr& in = headers_[i].msg_hdr;
     in.msg_namelen = sizeof(SocketAddress);
     in.msg_control = controls_[i].bytes.data();
     in.msg_controllen = controls_[i].bytes.size();
   }
-  packets_.clear();
   const int count = ::recvmmsg(fd, &headers_[used_], static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
   ++counts_.receive_calls;
   for (int i = 0; i < count; ++i) keep(used_++);
@@ -118,7 +144,17 @@ std::size_t PacketBatch::describe(std::size_t first, std::size_t end, std::size_
   return messages;
 }
 
+// One packet needs no headers.
+bool PacketBatch::send_alone(PacketSocket& socket) {
+  if (socket.first != socket.last) return false;
+  const Outgoing& out = outgoing_[std::exchange(socket.first, kNone)];
+  ++counts_.send_calls;
+  ++(send_to(socket.fd.get(), &out.to.any, out.to_size, out.bytes) ? counts_.sent : counts_.refused);
+  return true;
+}
+
 void PacketBatch::send_all(PacketSocket& socket) {
+  if (send_alone(socket)) return;
   std::size_t count = 0;
   for (std::uint16_t at = std::exchange(socket.first, kNone); at != kNone; at = outgoing_[at].next) {
     const std::string_view bytes = outgoing_[at].bytes;
@@ -156,13 +192,7 @@ void PacketBatch::send_all(PacketSocket& socket) {
 bool send_packet(int fd, const Address& to, std::string_view bytes) {
   sockaddr_storage storage;
   const socklen_t size = to.to_sockaddr(storage);
-  for (int i = 0; i < 2; ++i) {
-    if (::sendto(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
-                 reinterpret_cast<const sockaddr*>(&storage), size) >= 0)
-      return true;
-    if (!is_news_of_another(errno) && errno != EINTR) return false;
-  }
-  return false;
+  return send_to(fd, reinterpret_cast<const sockaddr*>(&storage), size, bytes);
 }
 
 }  // namespace causeway::net

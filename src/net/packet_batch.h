@@ -63,6 +63,8 @@ class PacketBatch {
   // Empty, with errno set, if there is nothing or an error. The packets stay until the next receive(), and
   // those that were sent on until they have left.
   std::span<Packet> receive(int fd, std::size_t most);
+  // The same for one packet, from a socket that does not take pieces: half the price for the kernel.
+  std::span<Packet> receive_one(int fd);
   // Queues; the bytes must stay until flush(). `socket` too.
   void send(PacketSocket& socket, const Address& to, std::string_view bytes);
   void flush();
@@ -86,7 +88,9 @@ class PacketBatch {
     std::uint16_t next;
     std::string_view bytes;
   };
+  void make_room(std::size_t slots);
   void keep(std::size_t slot_number);
+  bool send_alone(PacketSocket& socket);
   void send_all(PacketSocket& socket);
   std::size_t describe(std::size_t first, std::size_t end, std::size_t longest_run);
   char* slot(std::size_t i) { return memory_ + i * kStride + kHeadroom; }

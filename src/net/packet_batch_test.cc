@@ -2,8 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/asio_loop.h"
-#include "net/ready_set.h"
+#include "base/epoll_loop.h"
 
 namespace causeway::net {
 namespace {
@@ -119,33 +118,6 @@ TEST(PacketBatch, WhatIsRefusedDoesNotHoldUpTheRest) {
   EXPECT_EQ(batch.counts().refused, 1u);
   EXPECT_EQ(batch.receive(b.fd.get(), 64).size(), 1u);
   EXPECT_TRUE(batch.receive(b.fd.get(), 64).empty());
-}
-
-TEST(ReadySet, TellsWhoHasSomethingUntilItIsRead) {
-  auto loop = base::make_asio_loop();
-  PacketSocket a = open_one(), b = open_one(), c = open_one();
-  PacketBatch batch;
-  std::vector<std::uint32_t> told;
-  int rounds = 0;
-  ReadySet set(
-      *loop,
-      [&](std::uint32_t tag) {
-        told.push_back(tag);
-        if (told.size() > 1) batch.receive(b.fd.get(), 64);  // not at the first time
-      },
-      [&] { ++rounds; });
-  ASSERT_TRUE(set.add(a.fd.get(), 1));
-  ASSERT_TRUE(set.add(b.fd.get(), 2));
-  ASSERT_TRUE(set.add(c.fd.get(), 3));
-  set.remove(c.fd.get());
-  send_packet(a.fd.get(), local_address(b.fd.get()), "x");
-  send_packet(a.fd.get(), local_address(c.fd.get()), "x");
-  loop->run_for(std::chrono::milliseconds(20));
-  EXPECT_EQ(told, (std::vector<std::uint32_t>{2, 2}));
-  EXPECT_GE(rounds, 2);
-  send_packet(b.fd.get(), local_address(a.fd.get()), "y");
-  loop->run_for(std::chrono::milliseconds(5));
-  EXPECT_EQ(told.size() > 2 ? told[2] : 0, 1u);
 }
 
 }  // namespace

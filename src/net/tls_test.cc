@@ -287,7 +287,7 @@ TEST_F(Tls, OrNotForThoseWhoTakeARecordForAMessage) {
 
 TEST_F(Tls, WhoNeverReadsIsCutOff) {
   // A TLS client whose loop has stopped: its kernel buffers fill.
-  const auto other_loop = base::make_asio_loop();
+  const auto other_loop = base::make_epoll_loop();
   const auto other = make_real_network(*other_loop, metrics);
   listen(b.get());
   test::Talker idle;

@@ -5,7 +5,7 @@
 #include <future>
 #include <thread>
 
-#include "base/asio_loop.h"
+#include "base/epoll_loop.h"
 #include "base/sim_loop.h"
 #include "overlay/memory_overlay.h"
 #include "overlay/test_world.h"
@@ -155,7 +155,7 @@ TEST_F(OverlayShareTest, AClientOutlivesTheShareInSilence) {
 
 // For the thread sanitizer: threads come, ask and go while the engine answers.
 TEST(OverlayShareThreads, ComeAskAndGo) {
-  const auto loop = base::make_asio_loop();
+  const auto loop = base::make_epoll_loop();
   base::Metrics metrics;
   TestDomain domain;
   const Home home(domain, loop->unix_now());
@@ -166,7 +166,7 @@ TEST(OverlayShareThreads, ComeAskAndGo) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 3; ++t)
     threads.emplace_back([&, t] {
-      const auto own = base::make_asio_loop();
+      const auto own = base::make_epoll_loop();
       for (int round = 0; round < 5; ++round) {
         OverlayClient client(share.door(), *own);
         client.listen("sip:alice@p2psip.org", [&](const Record&) { ++heard; });

@@ -1,7 +1,7 @@
 // The overlay on real sockets in real time: how long a domain takes to come up.
 #include <gtest/gtest.h>
 
-#include "base/asio_loop.h"
+#include "base/epoll_loop.h"
 #include "net/real_network.h"
 #include "overlay/test_world.h"
 
@@ -16,7 +16,7 @@ long long ms_since(Clock::time_point start) {
 }
 
 TEST(RealTime, ASecondPeerJoinsAndFindsARecordWithinTwoSeconds) {
-  auto loop = base::make_asio_loop();
+  auto loop = base::make_epoll_loop();
   base::Random random;
   TestDomain domain;
   base::Metrics metrics;

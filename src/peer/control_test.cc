@@ -8,7 +8,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "base/asio_loop.h"
+#include "base/epoll_loop.h"
 #include "base/limits.h"
 #include "peer/control_request.h"
 #include "peer/report.h"
@@ -57,7 +57,7 @@ class ControlSocket : public ::testing::Test {
     return n == 0 ? "closed" : n < 0 ? "" : std::string(text, static_cast<std::size_t>(n));
   }
 
-  std::unique_ptr<base::Loop> loop = base::make_asio_loop();
+  std::unique_ptr<base::Loop> loop = base::make_epoll_loop();
   base::Metrics metrics;
   std::string folder;
   std::vector<std::string> asked;

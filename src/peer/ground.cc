@@ -1,6 +1,6 @@
 #include "peer/ground.h"
 
-#include "base/asio_loop.h"
+#include "base/epoll_loop.h"
 #include "base/limits.h"
 #include "net/real_network.h"
 
@@ -21,7 +21,7 @@ net::PortSharing sharing(const Config& config, unsigned worker) {
 
 RealGround::RealGround(const Config& config, unsigned worker)
     : config_(config),
-      loop_(base::make_asio_loop(kPace)),
+      loop_(base::make_epoll_loop(kPace)),
       network_(net::make_real_network(*loop_, metrics_,
                                       {.accepted = config.share(config.sip_connections),
                                        .per_source = config.share(config.sip_connections_per_source)},

@@ -1,12 +1,11 @@
 #include "relay/relay.h"
 
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <mutex>
 #include <thread>
 
-#include "base/asio_loop.h"
+#include "base/epoll_loop.h"
 #include "base/log.h"
 #include "net/real_network.h"
 
@@ -69,7 +68,7 @@ class Relay::Impl {
  public:
   explicit Impl(RelayConfig config)
       : config_(std::move(config)),
-        loop_(base::make_asio_loop(config_.pace)),
+        loop_(base::make_epoll_loop(config_.pace)),
         network_(net::make_real_network(*loop_, metrics_, {}, config_.sockets.sharing)),
         credentials_(config_),
         token_key_(credentials_.token_key()),
@@ -102,10 +101,7 @@ class Relay::Impl {
     if (auto opened = sockets_->open(*server_); !opened) return opened;
     listening_ = sockets_->locals();
     renew_status();
-    thread_ = std::thread([this] {
-      ::prctl(PR_SET_TIMERSLACK, 1);  // 50 us by default, half of the pace
-      loop_->run();
-    });
+    thread_ = std::thread([this] { loop_->run(); });
     return {};
   }
 

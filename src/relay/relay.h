@@ -23,9 +23,9 @@ namespace causeway::relay {
 struct RelayConfig {
   ServerConfig server;
   SocketsConfig sockets;  // its tls is made from `tls`
-  // Turns of the relay's thread begin at least this far apart under load (asio_loop.h), so that a burst of
-  // packets is worked off together. A listener notices a thousand times as much.
-  std::chrono::microseconds pace{100};
+  // How far apart turns of the relay's thread begin under load (epoll_loop.h). Waiting brings less than the
+  // second wake costs, and every packet waits (docs/performance.md): not done.
+  std::chrono::microseconds pace{0};
   std::vector<net::Range> allowed;  // peers beyond what the policy lets through
   std::string secret;               // of time-limited user names; empty: none are taken
   std::optional<net::TlsContext::Identity> tls;

@@ -14,7 +14,6 @@
 namespace causeway::relay {
 namespace {
 
-constexpr std::uint32_t kFirstPortTag = 1u << 16;  // below it stand the listeners
 // Listeners of streams are numbered from here in Client::listener.
 constexpr std::uint16_t kFirstStream = 1u << 8;
 
@@ -105,17 +104,18 @@ Sockets::Sockets(base::Loop& loop, net::Network& network, base::Random& random, 
                             "TCP and TLS clients sent away")),
       slow_(metrics.counter("relay_dropped_total{reason=\"slow_reader\"}", "packets that went no further")),
       batch_(config_.batch),
-      ready_(
-          loop, [this](std::uint32_t tag) { on_ready(tag); },
-          [this] {
-            batch_.flush();
-            note_counts();
-          }),
       idle_timer_(loop.timers(), [this] { close_idle(); }) {
   for (auto& taken : taken_) taken.resize(config_.last_port - config_.first_port + 1u);
+  loop_.at_end_of_turn(this, [this] {
+    batch_.flush();
+    note_counts();
+  });
 }
 
-Sockets::~Sockets() { close_all(); }
+Sockets::~Sockets() {
+  loop_.forget_end_of_turn(this);
+  close_all();
+}
 
 void Sockets::close_all() {
   idle_timer_.stop();
@@ -144,8 +144,8 @@ base::Status Sockets::open_udp(const net::Address& local) {
   net::enlarge_buffers(fd.get());
   batch_.take_in_pieces(fd.get());
   listener->local = net::local_address(fd.get());
-  if (!ready_.add(fd.get(), static_cast<std::uint32_t>(udp_.size())))
-    return base::fail("udp {}: epoll: {}", local.text(), net::error_text(errno));
+  listener->watch = loop_.watch(fd.get());
+  await(*listener, static_cast<std::uint16_t>(udp_.size()));
   udp_.push_back(std::move(listener));
   return {};
 }
@@ -175,23 +175,27 @@ std::vector<net::Endpoint> Sockets::locals() const {
 
 // ---- datagrams
 
-void Sockets::on_ready(std::uint32_t tag) {
-  if (tag < kFirstPortTag) return read_listener(tag);
-  read_port(tag - kFirstPortTag);
+// Waiting again for what was just read costs nothing (base/epoll_loop.h).
+void Sockets::await(UdpListener& listener, std::uint16_t number) {
+  listener.watch->wait(base::Ready::read, [this, number] { read_listener(*udp_[number], number); });
 }
 
-void Sockets::read_listener(std::uint32_t number) {
-  UdpListener& listener = *udp_[number];
+void Sockets::await(PortId id) {
+  ports_[id]->watch->wait(base::Ready::read, [this, id] { read_port(id); });
+}
+
+void Sockets::read_listener(UdpListener& listener, std::uint16_t number) {
+  await(listener, number);
   const auto packets = batch_.receive(listener.socket.fd.get(), net::limits::kBatch);
   for (const net::PacketBatch::Packet& packet : packets)
-    server_->on_client({.remote = packet.from, .listener = static_cast<std::uint16_t>(number)},
-                       {packet.data, packet.size});
+    server_->on_client({.remote = packet.from, .listener = number}, {packet.data, packet.size});
 }
 
 void Sockets::read_port(PortId id) {
-  if (id >= ports_.size() || !ports_[id]) return;
+  await(id);
   RelayPort& port = *ports_[id];
-  const auto packets = batch_.receive(port.socket.fd.get(), port.burst);
+  const int fd = port.socket.fd.get();
+  const auto packets = port.burst == 1 ? batch_.receive_one(fd) : batch_.receive(fd, port.burst);
   if (packets.empty()) return read_errors(id);
   const std::size_t got = packets.size();
   port.burst = static_cast<std::uint16_t>(got == port.burst ? std::min(2 * got, net::limits::kBatch) : got);
@@ -287,6 +291,8 @@ Io::Port Sockets::keep(net::Descriptor fd, const SocketsConfig::Relayed& at, std
   ports_[id]->socket.fd = std::move(fd);
   ports_[id]->number = number;
   ports_[id]->v4 = at.local.is_v4();
+  ports_[id]->watch = loop_.watch(ports_[id]->socket.fd.get());
+  await(id);
   is_taken(at.local.is_v4(), number) = true;
   return {id, {at.known, number}};
 }
@@ -309,15 +315,7 @@ std::optional<Io::Opened> Sockets::open(stun::Family family, Wish wish) {
     }
     Opened opened{.port = keep(std::move(fd), *at, *number), .next = {}};
     if (pair) opened.next = keep(std::move(next), *at, above);
-    bool watched = true;
-    for (const Port& port : {opened.port, opened.next})
-      if (port.id != kNoPort)
-        watched = ready_.add(ports_[port.id]->socket.fd.get(), kFirstPortTag + port.id) && watched;
-    if (watched) return opened;
-    warn_of_no_port(errno);
-    for (const Port& port : {opened.port, opened.next})
-      if (port.id != kNoPort) close(port.id);
-    return std::nullopt;
+    return opened;
   }
 }
 
@@ -329,7 +327,6 @@ void Sockets::warn_of_no_port(int error) {
 
 void Sockets::close(PortId id) {
   batch_.flush();  // what waits to leave by it
-  ready_.remove(ports_[id]->socket.fd.get());
   is_taken(ports_[id]->v4, ports_[id]->number) = false;
   ports_[id].reset();
   free_ids_.push_back(id);

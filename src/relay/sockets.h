@@ -17,7 +17,6 @@
 #include "base/random.h"
 #include "net/network.h"
 #include "net/packet_batch.h"
-#include "net/ready_set.h"
 #include "relay/io.h"
 
 namespace causeway::relay {
@@ -64,6 +63,7 @@ class Sockets final : public Io {
   struct UdpListener {
     net::PacketSocket socket;
     net::Address local;
+    std::unique_ptr<base::Loop::Watch> watch;
   };
   struct StreamListener {
     net::Endpoint local;
@@ -71,6 +71,7 @@ class Sockets final : public Io {
   };
   struct RelayPort {
     net::PacketSocket socket;
+    std::unique_ptr<base::Loop::Watch> watch;
     std::uint16_t number = 0;
     bool v4 = true;
     std::uint16_t burst = 1;  // datagrams to ask for at once: as many as came the last time, or more
@@ -88,8 +89,9 @@ class Sockets final : public Io {
 
   base::Status open_udp(const net::Address& local);
   base::Status open_stream(const net::Endpoint& local);
-  void on_ready(std::uint32_t tag);
-  void read_listener(std::uint32_t number);
+  void await(UdpListener& listener, std::uint16_t number);
+  void await(PortId id);
+  void read_listener(UdpListener& listener, std::uint16_t number);
   void read_port(PortId id);
   void read_errors(PortId id);
   void send_now(int fd, const net::Address& to, std::string_view bytes);
@@ -106,7 +108,6 @@ class Sockets final : public Io {
   base::Counter &received_, &sent_, &refused_, &receive_calls_, &send_calls_, &unreachable_, &connections_,
       &broken_, &idle_, &slow_;
   net::PacketBatch batch_;
-  net::ReadySet ready_;
   std::vector<std::unique_ptr<UdpListener>> udp_;
   std::vector<StreamListener> streams_;
   std::vector<std::unique_ptr<RelayPort>> ports_;

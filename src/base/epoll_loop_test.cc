@@ -1,4 +1,4 @@
-#include "base/asio_loop.h"
+#include "base/epoll_loop.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -48,9 +48,9 @@ struct Pair {
 };
 
 // Under load turns keep their distance, and each takes all that has come; after a pause nothing waits.
-TEST(AsioLoop, TurnsKeepTheirPaceOnlyUnderLoad) {
+TEST(EpollLoop, TurnsKeepTheirPaceOnlyUnderLoad) {
   constexpr auto kPace = 50ms;
-  auto loop = make_asio_loop(kPace);
+  auto loop = make_epoll_loop(kPace);
   Pair pairs[2];
   std::unique_ptr<Loop::Watch> watches[2];
   std::vector<std::chrono::steady_clock::time_point> served;
@@ -79,9 +79,9 @@ TEST(AsioLoop, TurnsKeepTheirPaceOnlyUnderLoad) {
 }
 
 // What has come during a long turn is served at once.
-TEST(AsioLoop, ALongTurnIsFollowedByTheNextAtOnce) {
+TEST(EpollLoop, ALongTurnIsFollowedByTheNextAtOnce) {
   constexpr auto kPace = 400ms;
-  auto loop = make_asio_loop(kPace);
+  auto loop = make_epoll_loop(kPace);
   Pair pair;
   const auto watch = loop->watch(pair.fd[1]);
   const auto began = std::chrono::steady_clock::now();
@@ -96,8 +96,8 @@ TEST(AsioLoop, ALongTurnIsFollowedByTheNextAtOnce) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, kPace - 100ms);
 }
 
-TEST(AsioLoop, TimersFireInTimeAndClocksAgree) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, TimersFireInTimeAndClocksAgree) {
+  const auto loop = make_epoll_loop();
   const Instant start = loop->now();
   std::vector<int> order;
   Timer late(loop->timers(), [&] { order.push_back(2); });
@@ -116,8 +116,8 @@ TEST(AsioLoop, TimersFireInTimeAndClocksAgree) {
               static_cast<double>(std::chrono::duration_cast<Duration>(system).count()), 1000.0);
 }
 
-TEST(AsioLoop, AWatchCallsOnceForEachWait) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, AWatchCallsOnceForEachWait) {
+  const auto loop = make_epoll_loop();
   const Pair pair;
   int called = 0;
   const auto watch = loop->watch(pair.fd[0]);
@@ -134,8 +134,8 @@ TEST(AsioLoop, AWatchCallsOnceForEachWait) {
   EXPECT_EQ(called, 11);
 }
 
-TEST(AsioLoop, ReadAndWriteAreAwaitedAtTheSameTime) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, ReadAndWriteAreAwaitedAtTheSameTime) {
+  const auto loop = make_epoll_loop();
   const Pair pair;
   std::string seen;
   const auto watch = loop->watch(pair.fd[0]);
@@ -148,8 +148,8 @@ TEST(AsioLoop, ReadAndWriteAreAwaitedAtTheSameTime) {
   EXPECT_EQ(seen, "wr");
 }
 
-TEST(AsioLoop, CancelledAndDestroyedWatchesAreSilent) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, CancelledAndDestroyedWatchesAreSilent) {
+  const auto loop = make_epoll_loop();
   const Pair pair;
   auto watch = loop->watch(pair.fd[0]);
   watch->wait(Ready::read, [] { ADD_FAILURE() << "cancelled"; });
@@ -172,8 +172,8 @@ TEST(AsioLoop, CancelledAndDestroyedWatchesAreSilent) {
   EXPECT_EQ(called, 2);
 }
 
-TEST(AsioLoop, AHandlerMayDestroyItsWatchAndOthers) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, AHandlerMayDestroyItsWatchAndOthers) {
+  const auto loop = make_epoll_loop();
   const Pair a, b;
   std::unique_ptr<Loop::Watch> first = loop->watch(a.fd[0]), second = loop->watch(b.fd[0]);
   int called = 0;
@@ -190,8 +190,8 @@ TEST(AsioLoop, AHandlerMayDestroyItsWatchAndOthers) {
   EXPECT_EQ(called, 1);
 }
 
-TEST(AsioLoop, AHungUpDescriptorIsReady) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, AHungUpDescriptorIsReady) {
+  const auto loop = make_epoll_loop();
   int fd[2];
   ASSERT_EQ(::pipe(fd), 0);
   bool ready = false;
@@ -203,8 +203,8 @@ TEST(AsioLoop, AHungUpDescriptorIsReady) {
   ::close(fd[0]);
 }
 
-TEST(AsioLoop, ATurnIsDescriptorsTimersTasksHooks) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, ATurnIsDescriptorsTimersTasksHooks) {
+  const auto loop = make_epoll_loop();
   const Pair pair;
   std::string order;
   const auto watch = loop->watch(pair.fd[0]);
@@ -224,8 +224,8 @@ TEST(AsioLoop, ATurnIsDescriptorsTimersTasksHooks) {
   EXPECT_EQ(order, "|dtp|n|");
 }
 
-TEST(AsioLoop, ADelayCountsFromTheTurnThatStartsIt) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, ADelayCountsFromTheTurnThatStartsIt) {
+  const auto loop = make_epoll_loop();
   const Pair pair;
   const auto watch = loop->watch(pair.fd[0]);
   Instant started{}, fired{};
@@ -246,8 +246,8 @@ TEST(AsioLoop, ADelayCountsFromTheTurnThatStartsIt) {
   EXPECT_GE(fired - started, 20ms);
 }
 
-TEST(AsioLoop, NeitherABusySocketNorABusyTimerStarvesTheOther) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, NeitherABusySocketNorABusyTimerStarvesTheOther) {
+  const auto loop = make_epoll_loop();
   const Pair pair;
   pair.send(1);  // never read: always ready
   const auto watch = loop->watch(pair.fd[0]);
@@ -267,8 +267,8 @@ TEST(AsioLoop, NeitherABusySocketNorABusyTimerStarvesTheOther) {
   EXPECT_GT(fired, 100);
 }
 
-TEST(AsioLoop, TimersThatAreAlwaysLateDoNotStarveDescriptors) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, TimersThatAreAlwaysLateDoNotStarveDescriptors) {
+  const auto loop = make_epoll_loop();
   const Pair pair;
   const auto watch = loop->watch(pair.fd[0]);
   bool ready = false;
@@ -285,8 +285,8 @@ TEST(AsioLoop, TimersThatAreAlwaysLateDoNotStarveDescriptors) {
   EXPECT_TRUE(ready);
 }
 
-TEST(AsioLoop, OtherThreadsWakeTheLoop) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, OtherThreadsWakeTheLoop) {
+  const auto loop = make_epoll_loop();
   int ran = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
@@ -303,8 +303,8 @@ TEST(AsioLoop, OtherThreadsWakeTheLoop) {
   EXPECT_EQ(ran, 2000);
 }
 
-TEST(AsioLoop, ATurnAllocatesNothing) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, ATurnAllocatesNothing) {
+  const auto loop = make_epoll_loop();
   const Pair pair;
   const auto watch = loop->watch(pair.fd[0]);
   struct State {
@@ -331,8 +331,8 @@ TEST(AsioLoop, ATurnAllocatesNothing) {
   EXPECT_EQ(allocations - state.before, 0u);
 }
 
-TEST(AsioLoop, SignalsAreTurns) {
-  const auto loop = make_asio_loop();
+TEST(EpollLoop, SignalsAreTurns) {
+  const auto loop = make_epoll_loop();
   std::vector<int> seen;
   {
     const auto watch = on_signal(*loop, {SIGUSR1, SIGUSR2}, [&](int signal) { seen.push_back(signal); });

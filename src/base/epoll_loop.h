@@ -1,4 +1,4 @@
-// The real loop, on Boost.Asio's reactor (asio_loop.cc is the only file that includes Asio).
+// The real loop, on epoll.
 //
 // A turn: wait until a descriptor is ready, the next timer is due or another thread has posted; read
 // both clocks; then the ready descriptor, what timers are due, the tasks posted before this turn, and
@@ -11,7 +11,9 @@
 // quarter of its pace does not wait.
 //
 // Watches must go before the loop. One watch per descriptor, which it makes non-blocking; reading and
-// writing may be awaited at the same time; waiting again for the same replaces the handler.
+// writing may be awaited at the same time; waiting again for the same replaces the handler. Whoever waits
+// again as soon as he is called costs no system call beyond the loop's one: the kernel goes on watching, and
+// is told to stop only when something comes that nobody waits for.
 #pragma once
 
 #include <memory>
@@ -20,6 +22,6 @@
 
 namespace causeway::base {
 
-std::unique_ptr<Loop> make_asio_loop(std::chrono::microseconds pace = {});
+std::unique_ptr<Loop> make_epoll_loop(std::chrono::microseconds pace = {});
 
 }  // namespace causeway::base
