@@ -1,4 +1,4 @@
-"""A TURN client over UDP, from its bytes: only what the lab needs of RFC 8656."""
+"""A TURN client from its bytes, over UDP or any connected socket: only what the lab needs of RFC 8656."""
 import hashlib
 import hmac
 import socket
@@ -8,53 +8,79 @@ import threading
 from lab.world import Failure, Host
 
 PORT = 3478
-COOKIE = 0x2112A442
-ALLOCATE, SEND, DATA, PERMIT = 3, 0x16, 0x17, 8
-_MASK = struct.pack("!I", COOKIE)
+COOKIE = b"\x21\x12\xa4\x42"
+ALLOCATE, REFRESH, SEND, DATA, PERMIT, BIND = 3, 4, 0x16, 0x17, 8, 9
+
+
+def attribute(kind: int, value: bytes = b"") -> bytes:
+    return struct.pack("!HH", kind, len(value)) + value + b"\0" * (-len(value) % 4)
+
+
+def message(kind: int, transaction: bytes, body: bytes, more: int = 0) -> bytes:
+    """Header and attributes; the header counts `more` bytes that come behind."""
+    return struct.pack("!HH", kind, len(body) + more) + COOKIE + transaction + body
 
 
 class Turn:
-    """One client's socket on a host, and its credentials."""
+    """One client's socket on a host (or `over` another one, connected), and its credentials."""
 
-    def __init__(self, host: Host, server: str, username: str, password: str, port: int = PORT):
-        self.socket = host.socket()
+    def __init__(self, host: Host, server: str, username: str, password: str, port: int = PORT, over=None):
+        self.socket = over or host.socket(socket.AF_INET6 if ":" in server else socket.AF_INET)
         self.socket.settimeout(2)
-        self.socket.connect((server, port))
+        if over is None:
+            self.socket.connect((server, port))
         self.username = username.encode()
         self.password = password.encode()
         self.nonce = self.realm = b""
         self.number = 0
 
-    @staticmethod
-    def attribute(kind: int, value: bytes) -> bytes:
-        return struct.pack("!HH", kind, len(value)) + value + b"\0" * (-len(value) % 4)
+    @property
+    def transaction(self) -> bytes:
+        """Of the next message."""
+        return struct.pack("!QI", self.number, 7)
+
+    def request(self, method: int, attributes: bytes = b"") -> bytes:
+        """A whole request, with credentials once a challenge has come."""
+        body = attributes
+        if self.nonce:
+            body += attribute(6, self.username) + attribute(0x14, self.realm) + attribute(0x15, self.nonce)
+            key = hashlib.md5(b":".join((self.username, self.realm, self.password))).digest()
+            body += attribute(8, hmac.digest(key, message(method, self.transaction, body, 24), "sha1"))
+        return message(method, self.transaction, body)
 
     def ask(self, method: int, attributes: bytes = b"") -> tuple:
         """(0 or the error's number, attributes); answers one challenge."""
         for _ in range(2):
-            self.number += 1
-            transaction = struct.pack("!QI", self.number, 7)
-            body = attributes
-            if self.nonce:
-                body += (self.attribute(6, self.username) + self.attribute(0x14, self.realm) +
-                         self.attribute(0x15, self.nonce))
-                head = struct.pack("!HHI", method, len(body) + 24, COOKIE) + transaction
-                key = hashlib.md5(b":".join((self.username, self.realm, self.password))).digest()
-                body += self.attribute(8, hmac.digest(key, head + body, "sha1"))
-            self.socket.send(struct.pack("!HHI", method, len(body), COOKIE) + transaction + body)
+            self.socket.send(self.request(method, attributes))
             found = attributes_of(self.socket.recv(2000))
             code = 100 * found[9][2] + found[9][3] if 9 in found else 0
             if code not in (401, 438) or self.nonce and code == 401:
-                return code, found
+                break
             self.nonce, self.realm = found[0x15], found[0x14]
+        self.number += 1
         return code, found
 
     def allocate(self, more: bytes = b"") -> tuple:
-        return self.ask(ALLOCATE, self.attribute(0x19, b"\x11\0\0\0") + more)
+        return self.ask(ALLOCATE, attribute(0x19, b"\x11\0\0\0") + more)
 
     def peer(self, address: str, port: int = 0) -> bytes:
-        """XOR-PEER-ADDRESS."""
-        return self.attribute(0x12, struct.pack("!BBH", 0, 1, port ^ COOKIE >> 16) + _mask(socket.inet_aton(address)))
+        """XOR-PEER-ADDRESS of the next message."""
+        six = ":" in address
+        ip = socket.inet_pton(socket.AF_INET6 if six else socket.AF_INET, address)
+        mask = COOKIE + self.transaction if six else COOKIE
+        return attribute(0x12, struct.pack("!BBH", 0, 2 if six else 1, port ^ 0x2112) + _xor(ip, mask))
+
+    def permit(self, address: str, port: int = 1) -> int:
+        return self.ask(PERMIT, self.peer(address, port))[0]
+
+    def bind(self, channel: int, address: str, port: int) -> int:
+        return self.ask(BIND, attribute(0x0c, struct.pack("!HH", channel, 0)) + self.peer(address, port))[0]
+
+    def send(self, address: str, port: int, data: bytes) -> None:
+        self.socket.send(message(SEND, self.transaction, self.peer(address, port) + attribute(0x13, data)))
+
+    def send_channel(self, channel: int, data: bytes) -> None:
+        self.socket.send(struct.pack("!HH", channel, len(data)) + data)
 
 
 class Echo:
@@ -63,7 +89,7 @@ class Echo:
     def __init__(self, turn: Turn, peer: str):
         code, found = turn.allocate()
         if code == 0:
-            code, _ = turn.ask(PERMIT, turn.peer(peer))
+            code = turn.permit(peer)
         if code != 0:
             raise Failure(f"expected an allocation with a permission for {peer}; the relay answered {code}")
         self.address, self.port = relayed(found)
@@ -94,11 +120,11 @@ class Echo:
                 self.echoed += 1
 
 
-def attributes_of(message: bytes) -> dict:
+def attributes_of(answer: bytes) -> dict:
     found, at = {}, 20
-    while at < len(message):
-        kind, size = struct.unpack_from("!HH", message, at)
-        found[kind] = message[at + 4:at + 4 + size]
+    while at < len(answer):
+        kind, size = struct.unpack_from("!HH", answer, at)
+        found[kind] = answer[at + 4:at + 4 + size]
         at += 4 + size + -size % 4
     return found
 
@@ -106,8 +132,8 @@ def attributes_of(message: bytes) -> dict:
 def relayed(found: dict) -> tuple:
     """Address and port in XOR-RELAYED-ADDRESS (IPv4)."""
     port, = struct.unpack_from("!H", found[0x16], 2)
-    return socket.inet_ntoa(_mask(found[0x16][4:8])), port ^ COOKIE >> 16
+    return socket.inet_ntoa(_xor(found[0x16][4:8], COOKIE)), port ^ 0x2112
 
 
-def _mask(address: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(address, _MASK))
+def _xor(address: bytes, mask: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(address, mask))

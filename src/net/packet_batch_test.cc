@@ -1,8 +1,8 @@
 #include "net/packet_batch.h"
 
-#include <gtest/gtest.h>
+#include <sys/socket.h>
 
-#include "base/epoll_loop.h"
+#include <gtest/gtest.h>
 
 namespace causeway::net {
 namespace {
@@ -106,6 +106,33 @@ TEST(PacketBatch, TheLargestAndTheEmpty) {
   ASSERT_EQ(got.size(), 2u);
   EXPECT_EQ(got[0].size, large.size());
   EXPECT_EQ(got[1].size, 0u);
+}
+
+TEST(PacketBatch, APieceThatTheKernelDoesNotCutLeavesPacketByPacket) {
+  PacketSocket a = open_one(), b = open_one();
+  ASSERT_TRUE(set_option(a.fd.get(), SOL_SOCKET, SO_NO_CHECK, 1));  // with it, UDP_SEGMENT is EINVAL
+  PacketBatch batch;
+  const Address to_b = local_address(b.fd.get());
+  for (const std::string_view bytes : {"one", "two", "six"}) batch.send(a, to_b, bytes);
+  batch.flush();
+  EXPECT_EQ(batch.counts().sent, 3u);
+  EXPECT_EQ(batch.counts().send_calls, 2u);
+  const auto got = batch.receive(b.fd.get(), 64);
+  ASSERT_EQ(got.size(), 3u);
+  EXPECT_EQ(std::string_view(got[2].data, got[2].size), "six");
+}
+
+TEST(PacketBatch, OneAtATime) {
+  PacketSocket a = open_one(), b = open_one();
+  PacketBatch batch;
+  EXPECT_TRUE(batch.receive_one(b.fd.get()).empty());
+  EXPECT_EQ(errno, EAGAIN);
+  batch.send(a, local_address(b.fd.get()), "one");
+  batch.flush();
+  const auto got = batch.receive_one(b.fd.get());
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(std::string_view(got[0].data, got[0].size), "one");
+  EXPECT_EQ(got[0].from, local_address(a.fd.get()));
 }
 
 TEST(PacketBatch, WhatIsRefusedDoesNotHoldUpTheRest) {

@@ -135,6 +135,7 @@ base::Status Peer::Impl::open_relay() {
   if (!has_role(identity::Role::relay) || plan_.config.relay_listen.empty()) return {};
   auto config = relay_config(plan_.config, plan_.bundle, ground_.network);
   if (!config) return std::unexpected(config.error());
+  config->accounts = plan_.accounts;
   const auto relayed = config->sockets.relayed;
   auto relay = relay::Relay::start(std::move(*config));
   if (!relay) return base::fail("relay.listen: {}", relay.error().message);
@@ -203,11 +204,13 @@ void Peer::Impl::stop() {
 }
 
 void Peer::Impl::set_accounts(identity::Accounts accounts) {
-  if (!worker_->registrar()) return;
   accounts_ = accounts.size();
-  base::log::info("registrar", "{} accounts", accounts_);
+  base::log::info(kLog, "{} accounts", accounts_);
   auto shared = std::make_shared<const identity::Accounts>(std::move(accounts));
-  on_every_worker([shared](Worker& worker) { worker.registrar()->set_accounts(shared); });
+  if (relay_) relay_->set_accounts(shared);
+  on_every_worker([shared](Worker& worker) {
+    if (worker.registrar()) worker.registrar()->set_accounts(shared);
+  });
 }
 
 std::vector<std::string> Peer::Impl::warnings(const std::vector<WorkerFigures>& workers) const {

@@ -71,7 +71,7 @@ bool Server::prove(Request& request) {
       ++*metrics_.refused[static_cast<std::size_t>(grant.error())];
       return false;
     }
-    request.key = stun::Key::long_term(request.username, config_.realm, grant->password, request.algorithm);
+    request.key = grant->key(request.username, config_.realm, request.algorithm);
     request.user = grant->user;
     request.until = grant->until;
   }

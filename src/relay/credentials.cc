@@ -3,9 +3,27 @@
 #include <charconv>
 
 #include "base/encoding.h"
-#include "stun/integrity.h"
 
 namespace causeway::relay {
+namespace {
+
+constexpr base::UnixMs kForever = INT64_MAX;
+
+}  // namespace
+
+stun::Key Grant::key(std::string_view username, std::string_view realm,
+                     stun::PasswordAlgorithm algorithm) const {
+  if (!password.empty()) return stun::Key::long_term(username, realm, password, algorithm);
+  const bool md5 = algorithm == stun::PasswordAlgorithm::md5;
+  const auto digest = base::from_hex(md5 ? secrets.ha1_md5 : secrets.ha1_sha256);
+  return digest ? stun::Key::of_digest(*digest) : stun::Key{};
+}
+
+std::expected<Grant, Refusal> AccountHolders::find(std::string_view username, base::UnixMs) {
+  const identity::Account* account = accounts_ ? accounts_->find(username) : nullptr;
+  if (!account) return std::unexpected(Refusal::unknown);
+  return Grant{.user = std::string(username), .password = {}, .until = kForever, .secrets = *account};
+}
 
 std::string SharedSecret::password(std::string_view secret, std::string_view username) {
   return base::base64(stun::hmac_sha1(base::as_bytes(secret), username, {}));

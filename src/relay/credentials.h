@@ -3,17 +3,24 @@
 
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/time.h"
+#include "identity/accounts.h"
+#include "stun/integrity.h"
 
 namespace causeway::relay {
 
 struct Grant {
   std::string user;  // for whom quotas count
   std::string password;
-  base::UnixMs until;  // the user name says itself how long it is good
+  base::UnixMs until;              // the user name says itself how long it is good
+  identity::Account secrets = {};  // in place of the password, where only its digests are known
+
+  // The long-term key (RFC 8489 9.2.2); nobody's if there is no secret for this algorithm.
+  stun::Key key(std::string_view username, std::string_view realm, stun::PasswordAlgorithm algorithm) const;
 };
 
 enum class Refusal : std::uint8_t { unknown, expired, forged };
@@ -35,6 +42,17 @@ class SharedSecret final : public Credentials {
 
  private:
   std::string secret_;
+};
+
+// Phones that know TURN but neither tokens nor secrets have what they have: user name and password of their
+// account. Its digest secrets are made of user, D and password, as TURN's key is with D for a realm.
+class AccountHolders final : public Credentials {
+ public:
+  void set(std::shared_ptr<const identity::Accounts> accounts) { accounts_ = std::move(accounts); }
+  std::expected<Grant, Refusal> find(std::string_view username, base::UnixMs now) override;
+
+ private:
+  std::shared_ptr<const identity::Accounts> accounts_;
 };
 
 }  // namespace causeway::relay

@@ -15,16 +15,19 @@ namespace {
 constexpr const char* kLog = "relay";
 constexpr base::Duration kStatusEvery = std::chrono::seconds(1);
 
-// User names that begin with a digit are `expiry:user`; relay tokens begin with their version, which is 'A'
-// in base64.
+// The name of an account (which may be all digits), or `expiry:user`, or a relay token, which begins with its
+// version: 'A' in base64.
 class AnyCredentials final : public Credentials {
  public:
   explicit AnyCredentials(const RelayConfig& config)
       : secret_(config.secret),
         tokens_(config.domain, config.authority, config.key),
-        has_secret_(!config.secret.empty()) {}
+        has_secret_(!config.secret.empty()) {
+    accounts_.set(config.accounts);
+  }
 
   std::expected<Grant, Refusal> find(std::string_view username, base::UnixMs now) override {
+    if (auto holder = accounts_.find(username, now)) return holder;
     if (!username.empty() && username[0] >= '0' && username[0] <= '9')
       return has_secret_ ? secret_.find(username, now) : std::unexpected(Refusal::unknown);
     auto granted = tokens_.check(username, now);
@@ -39,10 +42,14 @@ class AnyCredentials final : public Credentials {
     }
     return std::unexpected(Refusal::forged);
   }
+  void set_accounts(std::shared_ptr<const identity::Accounts> accounts) {
+    accounts_.set(std::move(accounts));
+  }
   identity::TokenKey token_key() const { return tokens_.public_key(); }
 
  private:
   SharedSecret secret_;
+  AccountHolders accounts_;
   identity::RelayTokens tokens_;
   bool has_secret_;
 };
@@ -124,7 +131,10 @@ class Relay::Impl {
   }
 
   void renew_status() {
-    if (++renewals_ % 60 == 0) renew_own_addresses();  // interfaces come and go
+    if (++renewals_ % 60 == 0) {  // interfaces come and go
+      renew_own_addresses();
+      sockets_->follow_addresses();
+    }
     Status now{server_->allocations(), server_->users(), server_->ports_in_use(), server_->draining(), {}};
     // The network's own counters must not have the names of the peer's.
     for (const auto& row : metrics_.rows())
@@ -178,6 +188,11 @@ void Relay::set_draining(bool draining) {
     impl->server_->set_draining(draining);
     impl->renew_status();
   });
+}
+
+void Relay::set_accounts(std::shared_ptr<const identity::Accounts> accounts) {
+  impl_->loop_->post_from_any_thread(
+      [impl = impl_.get(), accounts = std::move(accounts)] { impl->credentials_.set_accounts(accounts); });
 }
 
 void Relay::set_alternates(std::vector<net::Endpoint> others) {

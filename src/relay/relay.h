@@ -26,8 +26,9 @@ struct RelayConfig {
   // How far apart turns of the relay's thread begin under load (epoll_loop.h). Waiting brings less than the
   // second wake costs, and every packet waits (docs/performance.md): not done.
   std::chrono::microseconds pace{0};
-  std::vector<net::Range> allowed;  // peers beyond what the policy lets through
-  std::string secret;               // of time-limited user names; empty: none are taken
+  std::vector<net::Range> allowed;                     // peers beyond what the policy lets through
+  std::string secret;                                  // of time-limited user names; empty: none are taken
+  std::shared_ptr<const identity::Accounts> accounts;  // of phones; null: none
   std::optional<net::TlsContext::Identity> tls;
   // Relay tokens: who issues credentials, and the key that the token key follows from.
   std::string domain;
@@ -55,6 +56,8 @@ class Relay {
   void set_draining(bool draining);
   // Endpoints of other relays: a client that this one has no room for is sent to one of them that it can
   // reach in the way in which it has reached this one, chosen by chance.
+  // Accounts that were read anew.
+  void set_accounts(std::shared_ptr<const identity::Accounts> accounts);
   void set_alternates(std::vector<net::Endpoint> others);
 
  private:

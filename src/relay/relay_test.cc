@@ -151,6 +151,40 @@ TEST_F(RelayTest, TokensThatLetNobodyIn) {
   EXPECT_EQ(code(good), 0);
 }
 
+// Of a phone that knows TURN with a user name and a password, and no more (RFC 8489 9.2).
+TEST_F(RelayTest, APhoneHasItsAccount) {
+  const auto accounts_of = [](std::string_view password) {
+    const auto digest = [&](stun::PasswordAlgorithm algorithm) {
+      return base::hex(stun::Key::long_term("1001", kDomain, password, algorithm).bytes());
+    };
+    auto accounts = std::make_shared<identity::Accounts>();
+    accounts->set("1001", {digest(stun::PasswordAlgorithm::md5), digest(stun::PasswordAlgorithm::sha256)});
+    accounts->set("1002", {digest(stun::PasswordAlgorithm::md5), ""});
+    return accounts;
+  };
+  config.accounts = accounts_of("old");
+  const net::Address at_relay = start();
+  const auto code = [&](std::string_view user, std::string_view password, bool sha256 = false) {
+    Loopback wire(at_relay);
+    TestClient client(wire, "127.0.0.1:1");
+    client.username = user;
+    client.password = password;
+    client.sha256 = sha256;
+    // With room in the challenge for the algorithms (RFC 8489 9.2.3).
+    return client.allocate([](stun::Writer& out) { out.text(Attribute::software, "a phone of today"); })
+        .code();
+  };
+  EXPECT_EQ(code("1001", "old"), 0);
+  EXPECT_EQ(code("1001", "old", true), 0);
+  EXPECT_EQ(code("1001", "new"), 401);
+  EXPECT_EQ(code("1002", "old", true), 401) << "has no secret for this algorithm";
+  EXPECT_EQ(count("relay_refused_credentials_total{reason=\"wrong_password\"}", 2), 2u);
+  relay->set_accounts(accounts_of("new"));
+  EXPECT_EQ(code("1001", "new"), 0);
+  EXPECT_EQ(code("1001", "old"), 401);
+  EXPECT_EQ(code("1003", "old"), 401);
+}
+
 TEST_F(RelayTest, AFullRelaySendsClientsToAnother) {
   config.server.quota.allocations = 1;
   const net::Address at_relay = start();

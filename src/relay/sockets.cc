@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/log.h"
+#include "net/address_policy.h"
 #include "net/error_queue.h"
 #include "relay/server.h"
 #include "stun/framing.h"
@@ -24,6 +25,16 @@ void set_dont_fragment(int fd, bool v4, bool on) {
     net::set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, on ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
   else
     net::set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, on ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT);
+}
+
+// What a UDP listener is bound to. A port of the kernel's choice is that of one socket.
+std::vector<net::Address> places_of(const net::Address& configured) {
+  static const net::Range kLinkLocal = *net::Range::parse("fe80::/10");  // would need an interface's number
+  if (!configured.ip.is_unspecified() || configured.port == 0) return {configured};
+  std::vector<net::Address> all;
+  for (const net::Ip& ip : net::interface_addresses())
+    if (ip.is_v4() == configured.ip.is_v4() && !kLinkLocal.contains(ip)) all.push_back({ip, configured.port});
+  return all;
 }
 
 }  // namespace
@@ -135,7 +146,27 @@ base::Status Sockets::open(Server& server) {
   return {};
 }
 
-base::Status Sockets::open_udp(const net::Address& local) {
+base::Status Sockets::open_udp(const net::Address& configured) {
+  for (const net::Address& place : places_of(configured))
+    if (auto opened = listen_on(place); !opened) return opened;
+  udp_locals_.push_back(configured.port != 0 ? configured : udp_.back()->local);
+  return {};
+}
+
+void Sockets::follow_addresses() {
+  for (const net::Address& configured : udp_locals_)
+    for (const net::Address& place : places_of(configured)) {
+      const bool known = std::ranges::any_of(udp_, [&](const auto& one) { return one->local == place; });
+      if (known || udp_.size() == kFirstStream) continue;
+      const auto opened = listen_on(place);
+      if (opened)
+        base::log::info("relay", "listens on udp {} too, which is a new address", place.text());
+      else
+        base::log::warn("relay", "{}", opened.error().message);
+    }
+}
+
+base::Status Sockets::listen_on(const net::Address& local) {
   auto listener = std::make_unique<UdpListener>();
   net::Descriptor& fd = listener->socket.fd;
   fd = net::open_socket(local.ip, SOCK_DGRAM);
@@ -168,7 +199,7 @@ net::Transport Sockets::transport_of(const Client& client) const {
 
 std::vector<net::Endpoint> Sockets::locals() const {
   std::vector<net::Endpoint> all;
-  for (const auto& one : udp_) all.push_back({net::Transport::udp, one->local});
+  for (const net::Address& one : udp_locals_) all.push_back({net::Transport::udp, one});
   for (const StreamListener& one : streams_) all.push_back(one.local);
   return all;
 }

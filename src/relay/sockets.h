@@ -45,8 +45,11 @@ class Sockets final : public Io {
           SocketsConfig config);
   ~Sockets() override;
 
-  // Opens the listeners; the server gets what comes from then on.
+  // Opens the listeners; the server gets what comes from then on. For UDP a wildcard is a socket on each
+  // address of this machine, since one for all would answer from another than it was asked at.
   base::Status open(Server& server);
+  // This machine has other addresses: those that are new are listened on as well.
+  void follow_addresses();
   std::vector<net::Endpoint> locals() const;
   net::Transport transport_of(const Client& client) const;
   // Before the server goes.
@@ -87,7 +90,8 @@ class Sockets final : public Io {
   void warn_of_no_port(int error);
   Port keep(net::Descriptor fd, const SocketsConfig::Relayed& at, std::uint16_t port);
 
-  base::Status open_udp(const net::Address& local);
+  base::Status open_udp(const net::Address& configured);
+  base::Status listen_on(const net::Address& local);
   base::Status open_stream(const net::Endpoint& local);
   void await(UdpListener& listener, std::uint16_t number);
   void await(PortId id);
@@ -109,6 +113,7 @@ class Sockets final : public Io {
       &broken_, &idle_, &slow_;
   net::PacketBatch batch_;
   std::vector<std::unique_ptr<UdpListener>> udp_;
+  std::vector<net::Address> udp_locals_;  // as configured, with the port that the kernel chose
   std::vector<StreamListener> streams_;
   std::vector<std::unique_ptr<RelayPort>> ports_;
   std::vector<PortId> free_ids_;

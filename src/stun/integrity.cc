@@ -88,12 +88,14 @@ Key Key::long_term(std::string_view username, std::string_view realm, std::strin
   return key;
 }
 
-Key Key::short_term(std::string_view password) {
+Key Key::of_digest(std::span<const std::uint8_t> digest) {
   Key key;
-  key.size_ = std::min(password.size(), key.bytes_.size());
-  std::memcpy(key.bytes_.data(), password.data(), key.size_);
+  key.size_ = std::min(digest.size(), key.bytes_.size());
+  std::ranges::copy(digest.first(key.size_), key.bytes_.begin());
   return key;
 }
+
+Key Key::short_term(std::string_view password) { return of_digest(base::as_bytes(password)); }
 
 std::array<std::uint8_t, kSha256Size> userhash_of(std::string_view username, std::string_view realm) {
   std::array<std::uint8_t, kSha256Size> out{};

@@ -21,6 +21,8 @@ class Key {
   Key() = default;
   static Key long_term(std::string_view username, std::string_view realm, std::string_view password,
                        PasswordAlgorithm algorithm = PasswordAlgorithm::md5);
+  // What long_term() makes of them, known without the password; of at most 64 bytes.
+  static Key of_digest(std::span<const std::uint8_t> digest);
   // The password itself (RFC 8489 9.1.1), at most 64 bytes of it.
   static Key short_term(std::string_view password);
   std::span<const std::uint8_t> bytes() const { return std::span(bytes_).first(size_); }

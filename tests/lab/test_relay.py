@@ -5,8 +5,9 @@ import pytest
 
 from lab import causeway
 from lab.capture import Capture
+from lab.turn import PORT, attribute, relayed
 from lab.world import PREFIX6
-from turn import ALLOCATE, PEER_PORT, PORT, TLS_PORT, Scene, Turn, attribute, relayed
+from relay_scene import PEER_PORT, TLS_PORT, Scene
 
 pytestmark = [pytest.mark.world, pytest.mark.causeway]
 
@@ -85,25 +86,25 @@ def test_ports_stay_in_their_range_until_there_are_no_more():
     scene = Scene(relay__first_port=50001, relay__last_port=50008)
     ports = set()
     for _ in range(8):
-        code, found = Turn(scene.client, scene.address).allocate()
+        code, found = scene.turn().allocate()
         assert code == 0
-        ports.add(relayed(found))
+        ports.add(relayed(found)[1])
     assert ports == set(range(50001, 50009))
-    assert Turn(scene.client, scene.address).allocate()[0] == 508
+    assert scene.turn().allocate()[0] == 508
 
 
 def test_even_port_and_the_one_above():
     scene = Scene()
-    rtp, rtcp = Turn(scene.client, scene.address), Turn(scene.client, scene.address)
+    rtp, rtcp = scene.turn(), scene.turn()
     code, found = rtp.allocate(attribute(0x18, b"\x80"))
-    assert code == 0 and relayed(found) % 2 == 0
+    assert code == 0 and relayed(found)[1] % 2 == 0
     code, second = rtcp.allocate(attribute(0x22, found[0x22]))
-    assert code == 0 and relayed(second) == relayed(found) + 1
+    assert code == 0 and relayed(second)[1] == relayed(found)[1] + 1
 
 
 def test_icmp_comes_back_to_the_client():
     scene = Scene()
-    alice = Turn(scene.client, scene.address)
+    alice = scene.turn()
     assert alice.allocate()[0] == 0
     assert alice.permit(scene.echo.address) == 0
     alice.send(scene.echo.address, 9, b"hello?")  # nobody listens there
@@ -114,7 +115,7 @@ def test_icmp_comes_back_to_the_client():
 
 def test_both_families_in_one_allocation():
     scene = Scene()
-    alice = Turn(scene.client, scene.address)
+    alice = scene.turn()
     code, found = alice.allocate(attribute(0x8000, b"\x02\0\0\0"))
     assert code == 0 and 0x8001 not in found
     for number, address in enumerate((scene.echo.address, scene.echo.address6)):
@@ -125,7 +126,7 @@ def test_both_families_in_one_allocation():
 
 def test_status_shows_the_relay():
     scene = Scene()
-    alice = Turn(scene.client, scene.address)
+    alice = scene.turn()
     assert alice.allocate()[0] == 0
     time.sleep(1.1)
     relay = scene.peer.status()["relay"]
@@ -133,3 +134,10 @@ def test_status_shows_the_relay():
     assert f"udp:{scene.address}:{PORT}" in relay["listening"] and f"tls:[{PREFIX6}30]:{TLS_PORT}" in relay["listening"]
     said = causeway.call("status", "--socket", scene.peer.socket)
     assert "1 allocations of 1 users" in said
+
+
+def test_a_wildcard_answers_from_the_address_that_was_asked():
+    second = "198.51.100.31"
+    scene = Scene(second_address=second, relay__listen=[f"udp:0.0.0.0:{PORT}"])
+    for at in (scene.address, second):
+        assert scene.turn(at).allocate()[0] == 0, at  # connected: it hears that address alone

@@ -1,14 +1,13 @@
 """What those get who want something else of the relay than to be relayed (docs/security.md)."""
-import base64
-import hmac
 import socket
 import struct
 import time
 
 import pytest
 
+from lab.turn import ALLOCATE, PORT, SEND, attribute, message, relayed
 from lab.world import wait_for
-from turn import ALLOCATE, PEER_PORT, PORT, SECRET, SEND, Scene, Turn, attribute, message, relayed
+from relay_scene import PEER_PORT, Scene
 
 pytestmark = [pytest.mark.world, pytest.mark.causeway]
 
@@ -47,7 +46,7 @@ def test_nothing_leaves_for_any_denied_address():
     scene = Scene(allow=["198.51.100.21/32"])  # the peer, and no one else
     scene.relay.run("ip", "-6", "route", "add", "default", "via", "2001:db8:1::1")  # as there is one for IPv4
     seen = everything(scene.relay)
-    alice = Turn(scene.client, scene.address)
+    alice = scene.turn()
     assert alice.allocate(attribute(0x8000, b"\x02\0\0\0"))[0] == 0
     for number, address in enumerate(DENIED):
         assert alice.permit(address) == 403, address
@@ -76,14 +75,14 @@ def test_nothing_leaves_for_any_denied_address():
 def test_who_has_no_allocation_reaches_nobody():
     scene = Scene()
     seen = everything(scene.relay)
-    alice, stranger = Turn(scene.client, scene.address), Turn(scene.client, scene.address)
+    alice, stranger = scene.turn(), scene.turn()
     code, found = alice.allocate()
     assert code == 0 and alice.permit(scene.echo.address) == 0 and alice.bind(0x4000, scene.echo.address, PEER_PORT) == 0
     stranger.send(scene.echo.address, PEER_PORT, MARK)
     stranger.send_channel(0x4000, MARK)
     # Nor does anybody whom alice has not let in reach her.
     outsider = scene.world.host("outsider", 22).socket()
-    outsider.sendto(MARK, (scene.address, relayed(found)))
+    outsider.sendto(MARK, relayed(found))
     assert left_with(seen, MARK) == 0
     counters = scene.counters()
     assert counters['relay_dropped_total{reason="no_allocation"}'] == 2
@@ -92,10 +91,8 @@ def test_who_has_no_allocation_reaches_nobody():
 
 def test_a_wrong_secret_and_a_wrong_time():
     scene = Scene()
-    assert Turn(scene.client, scene.address, secret="guessed").allocate()[0] == 401
-    late = Turn(scene.client, scene.address)
-    late.username = f"{int(time.time()) - 1}:alice".encode()
-    late.password = base64.b64encode(hmac.digest(SECRET.encode(), late.username, "sha1"))
+    assert scene.turn(secret="guessed").allocate()[0] == 401
+    late = scene.turn(seconds=-1)
     assert late.allocate()[0] == 401
     counters = scene.counters()
     assert counters['relay_refused_credentials_total{reason="wrong_password"}'] == 1
@@ -131,7 +128,7 @@ def test_floods_leave_nothing_behind():
     for reason in ("source_limit", "malformed", "not_turn", "no_allocation"):
         assert counters[f'relay_dropped_total{{reason="{reason}"}}'] > 1000, reason
     assert counters["relay_allocations"] == 0
-    assert Turn(scene.client, scene.address).allocate()[0] == 0
+    assert scene.turn().allocate()[0] == 0
 
 
 def test_garbage_on_a_connection_ends_it():
@@ -156,7 +153,7 @@ def deaf(scene):
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     stream.settimeout(5)
     stream.connect((scene.address, PORT))
-    turn = Turn(scene.client, scene.address, over=stream)
+    turn = scene.turn(over=stream)
     turn.socket.settimeout(5)
     code, found = turn.allocate()
     assert code == 0
@@ -172,7 +169,7 @@ def test_a_client_that_stops_reading_costs_a_bounded_queue():
     before = scene.memory_kb()
     for _ in range(200):
         for _ in range(100):
-            sender.sendto(b"x" * 1200, (scene.address, relayed(found)))
+            sender.sendto(b"x" * 1200, relayed(found))
         time.sleep(0.005)
     counters = wait_for(lambda: (c := scene.counters())['relay_dropped_total{reason="slow_reader"}'] > 0 and c, 10,
                         "packets dropped for a slow reader")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.turn import PORT
 from lab.world import STATE, Failure
-from turn import PORT, Scene, credentials
+from relay_scene import TLS_PORT, Scene, credentials
 
 pytestmark = [pytest.mark.world, pytest.mark.causeway]
 
@@ -25,7 +26,7 @@ def test_libnice(transport):
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "nice"], capture_output=True, text=True, check=True)
     subprocess.run(["cc", "-o", program, HERE / "ice_relayed.c", *flags.stdout.split()], check=True)
     username, password = credentials()
-    done = scene.client.run(program, scene.address, PORT, username.decode(), password.decode(), transport, PACKETS,
+    done = scene.client.run(program, scene.address, PORT, username, password, transport, PACKETS,
                             seconds=60)
     assert json.loads(done.stdout) == {"sent": PACKETS, "returned": PACKETS, "local": "relayed", "remote": "relayed"}
     counters = scene.counters()
@@ -52,19 +53,21 @@ class Page(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_chromium(transport):
     scene = Scene()
+    relay = (f"turns:{scene.address}:{TLS_PORT}?transport=tcp" if transport == "tls" else
+             f"turn:{scene.address}:{PORT}?transport={transport}")
     with scene.client.inside():
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 8000), Page)
     server.results = queue.Queue()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     username, password = credentials()
-    query = urllib.parse.urlencode({"url": f"turn:{scene.address}:{PORT}?transport={transport}", "packets": PACKETS,
-                                    "user": username.decode(), "password": password.decode()})
+    query = urllib.parse.urlencode({"url": relay, "packets": PACKETS,
+                                    "user": username, "password": password})
     browser = scene.client.start(
         "chromium", "chromium-headless-shell", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-        "--no-first-run", f"--user-data-dir={STATE / 'chromium'}", "--remote-debugging-port=0",
+        "--no-first-run", "--ignore-certificate-errors", f"--user-data-dir={STATE / 'chromium'}", "--remote-debugging-port=0",
         f"http://127.0.0.1:8000/?{query}")
     try:
         result = server.results.get(timeout=60)

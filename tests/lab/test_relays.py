@@ -7,7 +7,7 @@ import pytest
 from lab import causeway
 from lab.ca import CertificateAuthority
 from lab.scenes.relays import address_of
-from lab.turn import Turn, relayed
+from lab.turn import Turn, attribute, relayed
 from lab.world import STATE, Failure, World, wait_for
 
 pytestmark = [pytest.mark.world, pytest.mark.causeway]
@@ -98,7 +98,7 @@ def test_the_load_is_told_and_a_full_relay_withdraws_and_sends_clients_to_the_ot
     other = wait_for(sent_on, 5, "relay-1 to answer 300")
     assert other[1] == 1 and int.from_bytes(other[2:4], "big") == 3478
     assert socket.inet_ntoa(other[4:8]) == scene.address["relay-2"]
-    assert clients[1].ask(4, Turn.attribute(0xD, b"\0\0\0\0"))[0] == 0  # Refresh with lifetime 0: it goes
+    assert clients[1].ask(4, attribute(0xD, b"\0\0\0\0"))[0] == 0  # Refresh with lifetime 0: it goes
     found = scene.wait_offered("relay-1", "relay-2", seconds=PAUSE + 5)
     assert found["relay-1"]["load"] == 1
 
