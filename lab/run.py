@@ -17,7 +17,7 @@ from typing import Optional
 from lab import causeway, diagram, scenes, world
 from lab.stage import DOMAIN, PASSWORDS, PEERS, RELAYS, Stage, label
 
-RELAYED_SECONDS = 10
+RELAYED_SECONDS = 60
 FAILURES = (world.Failure, OSError, subprocess.SubprocessError)
 
 

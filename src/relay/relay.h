@@ -23,8 +23,9 @@ namespace causeway::relay {
 struct RelayConfig {
   ServerConfig server;
   SocketsConfig sockets;  // its tls is made from `tls`
-  // How far apart turns of the relay's thread begin under load (epoll_loop.h). Waiting brings less than the
-  // second wake costs, and every packet waits (docs/performance.md): not done.
+  // How far apart turns of the relay's thread begin under load (epoll_loop.h). Not at all: it would bring much
+  // for bursts, but costs a second wake where packets come one by one, and every packet waits
+  // (docs/performance.md).
   std::chrono::microseconds pace{0};
   std::vector<net::Range> allowed;                     // peers beyond what the policy lets through
   std::string secret;                                  // of time-limited user names; empty: none are taken

@@ -1,4 +1,4 @@
-"""The scenes of the demo, as ./run --once plays them; once with media relayed for a whole minute."""
+"""The scenes of the demo, as ./run --once plays them, and once more without root."""
 import json
 import subprocess
 import sys
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IDS = [scene.ID for scene in scenes.all_scenes()]
 
 
-@pytest.fixture(scope="module", params=[["--relayed", "60"], ["--rootless"]], ids=["as-is", "rootless"])
+@pytest.fixture(scope="module", params=[[], ["--rootless", "--relayed", "10"]], ids=["as-is", "rootless"])
 def demo(request, tmp_path_factory):
     """(status, what was printed, report) of one run of all scenes."""
     folder = tmp_path_factory.mktemp("demo")
