@@ -161,12 +161,12 @@ def _prepare_mounts() -> None:
 
 
 def _prepare_switch() -> None:
-    _ip_batch("link set lo up",
+    ip_batch("link set lo up",
               "link add br0 type bridge forward_delay 0 mcast_snooping 0",
               f"addr add {PREFIX}1/24 dev br0", f"addr add {PREFIX6}1/64 dev br0 nodad", "link set br0 up")
 
 
-def _ip_batch(*lines: str, host: str = "") -> None:
+def ip_batch(*lines: str, host: str = "") -> None:
     command = ["ip"] + (["-n", host] if host else []) + ["-batch", "-"]
     done = subprocess.run(command, input="\n".join(lines) + "\n", text=True, capture_output=True)
     if done.returncode != 0:
@@ -233,10 +233,10 @@ class Host:
         self.address6 = f"{PREFIX6}{number}"
         self.port = f"port{number}"  # its plug at the switch
         subprocess.run(["ip", "netns", "add", name], check=True)
-        _ip_batch(f"link add {self.port} type veth peer name eth0 netns {name}",
+        ip_batch(f"link add {self.port} type veth peer name eth0 netns {name}",
                   f"link set {self.port} master br0 up")
         # Several datagrams that leave in one piece (UDP_SEGMENT) would cross the switch, and be captured, as one.
-        _ip_batch("link set lo up", "link set eth0 gso_max_segs 1", f"addr add {self.address}/24 dev eth0",
+        ip_batch("link set lo up", "link set eth0 gso_max_segs 1", f"addr add {self.address}/24 dev eth0",
                   f"addr add {self.address6}/64 dev eth0 nodad", "link set eth0 up",
                   f"route add default via {PREFIX}1", host=name)
 
@@ -269,7 +269,7 @@ class Host:
 
     def plug(self, up: bool = True) -> None:
         """Pulls the cable (up=False) or puts it back."""
-        _ip_batch(f"link set {self.port} {'up' if up else 'down'}")
+        ip_batch(f"link set {self.port} {'up' if up else 'down'}")
 
 
 class World:

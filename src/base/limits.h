@@ -301,6 +301,8 @@ inline constexpr std::size_t kMaxEndpoints = 4;
 // Public endpoints of a service: UDP, TCP and TLS, each over IPv4 and IPv6, and two to spare.
 inline constexpr std::size_t kMaxServiceEndpoints = 8;
 inline constexpr std::size_t kMaxToken = 256;
+// Public peers through which one that cannot be reached is reached: two, and two to spare.
+inline constexpr std::size_t kMaxVias = 4;
 
 // Fields of a record, and of a contact or a body in it, with those that later versions may add.
 inline constexpr std::size_t kMaxFields = 24;
@@ -337,6 +339,31 @@ inline constexpr std::size_t kMaxMeasured = 16;
 
 // Distances remembered; when it is full all are forgotten, and measured again.
 inline constexpr std::size_t kMaxRoundTrips = 1024;
+
+// What a public peer does for one member that is no node (link_service.h). Records in one message: 48 kB,
+// which a SIP message carries. Listeners: a site that calls so many users within two minutes (they are kept
+// as long), and of all such members together. Lookups at one time: 300 are under way at 2,000 calls a second.
+// Puts a second, and so many seconds' worth at once: a hundred thousand phones are put again every four
+// minutes, and a signature costs 65 microseconds. URIs under which records of one member are kept: a site of
+// ten thousand phones, 10 MB. News that waits because he reads slowly.
+inline constexpr std::size_t kMaxLinkRecords = 32;
+inline constexpr std::size_t kMaxLinkListens = 4096;
+inline constexpr std::size_t kMaxAllLinkListens = 65'536;
+inline constexpr std::size_t kMaxLinkGets = 512;
+inline constexpr base::Duration kMaxLinkPatience = 10s;
+inline constexpr int kMaxLinkPuts = 500;
+inline constexpr int kLinkPutBurst = 4;
+inline constexpr std::size_t kMaxLinkKept = 10'000;
+inline constexpr std::size_t kMaxLinkNews = 4096;
+
+// Calling members back to see whether they can be reached: how long one may take, how many at one time, and
+// the pause between two for one source address (an IPv4 address, the /64 of an IPv6 one).
+inline constexpr base::Duration kCheckPatience = 2s;
+inline constexpr std::size_t kMaxChecks = 64;
+inline constexpr base::Duration kCheckPause = 2s;
+
+// Public peers that a member behind a NAT remembers: two are used, the others wait for these to fail.
+inline constexpr std::size_t kMaxPublicPeers = 64;
 
 }  // namespace causeway::overlay::limits
 
@@ -446,6 +473,9 @@ inline constexpr base::Duration kHopPatience = 4500ms;
 // A peer answers an INVITE with 100, but nothing else before the phone does (RFC 4320), which may be slow
 // and should not get the request twice.
 inline constexpr base::Duration kPeerPatience = 10s;
+// A peer that leads to another is one of two, and says 100 after kTryingDelay: over a link that is there, or
+// made in two round trips, this is long. With what follows a call is lost to a dead one for less than 3 s.
+inline constexpr base::Duration kViaPatience = 1500ms;
 
 // Public addresses (draft 4.2) remembered by one peer.
 inline constexpr std::size_t kMaxPublicRegistrations = 100'000;

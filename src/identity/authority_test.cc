@@ -67,6 +67,27 @@ int verify(X509* leaf, X509* ca, int purpose, std::int64_t at) {
   return X509_STORE_CTX_get_error(context.get());
 }
 
+TEST_F(AuthorityTest, AUsersOwnCertificateNamesHimAndAPeersNobody) {
+  const auto names = [](const Bundle& bundle) {
+    const auto x = parse(bundle.certificate_pem);
+    std::vector<std::string> found;
+    openssl::AltNames all(
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(x.get(), NID_subject_alt_name, nullptr, nullptr)));
+    for (int i = 0; i < sk_GENERAL_NAME_num(all.get()); ++i) {
+      const GENERAL_NAME* name = sk_GENERAL_NAME_value(all.get(), i);
+      if (name->type == GEN_URI)
+        found.emplace_back(
+            reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.uniformResourceIdentifier)));
+    }
+    return found;
+  };
+  const std::vector<std::string> hers{"sip:alice@p2psip.org", "sip:al,ice@p2psip.org"};
+  EXPECT_EQ(names(authority.issue(request({}, {"alice", "al,ice"})).value()), hers);
+  EXPECT_TRUE(names(authority.issue(request({Role::registrar}, {"alice"})).value()).empty());
+  EXPECT_TRUE(names(authority.issue(request({Role::proxy})).value()).empty());
+  EXPECT_TRUE(names(authority.issue(request({})).value()).empty());
+}
+
 TEST_F(AuthorityTest, NeedsAFullyQualifiedName) {
   EXPECT_EQ(Authority::create("P2PSIP.Org").value().domain(), "p2psip.org");
   for (std::string_view bad : {"", "localhost", "192.0.2.1", "a_b.org"})

@@ -122,6 +122,13 @@ base::Status read_rest(TomlTable& file, Bundle& out) {
 
 }  // namespace
 
+base::Result<std::unique_ptr<net::TlsContext>> member_tls(const Bundle& bundle) {
+  // What peer links speak, so that a link can carry something else beside SIP one day.
+  constexpr std::string_view kLinkProtocol = "causeway-sip/1";
+  return net::TlsContext::member({bundle.certificate_pem, bundle.key_pem}, bundle.authority_certificate_pem,
+                                 kLinkProtocol);
+}
+
 base::Status check_bootstrap(const std::vector<std::string>& bootstrap) {
   if (bootstrap.size() > limits::kMaxBootstrap)
     return base::fail("expected at most {} addresses, found {}", limits::kMaxBootstrap, bootstrap.size());

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +51,9 @@ struct Bundle {
   static base::Result<Bundle> read_text(std::string_view toml, const std::string& name_for_errors);
   std::string text() const;
 };
+
+// For the peer links of the member whose bundle it is.
+base::Result<std::unique_ptr<net::TlsContext>> member_tls(const Bundle& bundle);
 
 // Are these all "host:port"?
 base::Status check_bootstrap(const std::vector<std::string>& bootstrap);

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include "identity/bundle.h"
 #include "identity/openssl.h"
@@ -43,6 +42,35 @@ bool add_extension(X509* certificate, X509* issuer, int nid, const std::string& 
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
   openssl::Extension extension(X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str()));
   return extension && X509_add_ext(certificate, extension.get(), -1) == 1;
+}
+
+bool add_alternative_name(GENERAL_NAMES* names, int type, const std::string& text) {
+  openssl::Owned<GENERAL_NAME, GENERAL_NAME_free> name(GENERAL_NAME_new());
+  ASN1_IA5STRING* value = ASN1_IA5STRING_new();
+  if (!name || !value) return false;
+  GENERAL_NAME_set0_value(name.get(), type, value);
+  if (ASN1_STRING_set(value, text.data(), static_cast<int>(text.size())) != 1 ||
+      sk_GENERAL_NAME_push(names, name.get()) == 0)
+    return false;
+  (void)name.release();
+  return true;
+}
+
+// Is it a user's own, and no peer's?
+bool is_of_users(const Credential& member) {
+  return !member.covers.empty() && std::ranges::all_of(member.covers, [](const std::string& uri) {
+    return uri.starts_with("sip:") && uri.size() > 5 && uri.ends_with('@') && uri != "sip:*@";
+  });
+}
+
+// Not by a text for OpenSSL's parser: a user part may hold commas.
+bool add_names(X509* certificate, const Credential& member, const std::string& host) {
+  openssl::AltNames names(sk_GENERAL_NAME_new_null());
+  if (!names || !add_alternative_name(names.get(), GEN_DNS, host)) return false;
+  if (is_of_users(member))
+    for (const std::string& uri : member.covers)
+      if (!add_alternative_name(names.get(), GEN_URI, uri + member.domain)) return false;
+  return X509_add1_ext_i2d(certificate, NID_subject_alt_name, names.get(), 0, 0) == 1;
 }
 
 bool set_head(X509* certificate, std::uint64_t serial, std::int64_t not_before, std::int64_t not_after,
@@ -97,8 +125,7 @@ base::Result<std::string> make_member_certificate(const Credential& member, cons
             add_extension(x, issuer.get(), NID_ext_key_usage, "serverAuth,clientAuth") &&
             add_extension(x, issuer.get(), NID_subject_key_identifier, "hash") &&
             add_extension(x, issuer.get(), NID_authority_key_identifier, "keyid:always") &&
-            add_extension(x, issuer.get(), NID_subject_alt_name, "DNS:" + host) &&
-            X509_sign(x, authority.native(), EVP_sha256()) > 0;
+            add_names(x, member, host) && X509_sign(x, authority.native(), EVP_sha256()) > 0;
   if (!ok) return base::fail("OpenSSL cannot make a certificate for {}", host);
   return write_pem(x);
 }

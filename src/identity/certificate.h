@@ -3,6 +3,9 @@
 // The authority's own certificate is self-signed and does not end (RFC 5280 4.1.2.5 has 9999-12-31 for
 // that): what ends are the members'. A member's names PEERID.peers.D, for server and client, and is
 // good as long as its credential, and that skew of clocks longer on both sides.
+//
+// A member that is no peer but a user's own (its credential covers users by name, and nothing else) shows
+// those users as well, as sip:alice@D (RFC 5922 7.1): over a peer link it speaks for them and nobody else.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// OpenSSL's objects with an owner. Only for .cc files of this module.
+// OpenSSL's objects with an owner. Only for .cc files.
 #pragma once
 
 #include <memory>
@@ -11,6 +11,7 @@
 #include <openssl/kdf.h>
 #include <openssl/param_build.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 namespace causeway::identity::openssl {
 
@@ -39,6 +40,7 @@ using Point = Owned<EC_POINT, EC_POINT_free>;
 using ParamBuilder = Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
 using Params = Owned<OSSL_PARAM, OSSL_PARAM_free>;
 using Certificate = Owned<X509, X509_free>;
+using AltNames = Owned<GENERAL_NAMES, GENERAL_NAMES_free>;
 using Extension = Owned<X509_EXTENSION, X509_EXTENSION_free>;
 
 // A failure that is expected must not stay in the thread's error queue, where the next TLS

@@ -86,7 +86,8 @@ class Stream {
   virtual const Address& remote() const = 0;
   virtual bool connected() const = 0;
   virtual void send(base::Buffer bytes) = 0;
-  // DNS names in the other side's verified certificate; empty without TLS or without one.
+  // DNS names in the other side's verified certificate, and a member's URIs; empty without TLS or without
+  // one.
   virtual const std::vector<std::string>& certified_names() const = 0;
   // Bytes that wait for the other side to read.
   virtual std::size_t queued() const = 0;

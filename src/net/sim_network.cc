@@ -52,6 +52,12 @@ class HostNetwork final : public Network {
 
 }  // namespace
 
+std::vector<std::string> SimHost::member_names() const {
+  std::vector<std::string> names{member_name};
+  names.insert(names.end(), member_uris.begin(), member_uris.end());
+  return names;
+}
+
 SimNetwork::SimNetwork(base::Loop& loop, base::Random& random)
     : world_(std::make_unique<World>(loop, random)) {}
 SimNetwork::~SimNetwork() = default;
@@ -59,6 +65,7 @@ SimNetwork::~SimNetwork() = default;
 std::unique_ptr<Network> SimNetwork::host(const Ip& ip, SimHost identity) {
   sim::Host& host = world_->host(ip);
   if (!identity.member_name.empty()) host.identity.member_name = std::move(identity.member_name);
+  if (!identity.member_uris.empty()) host.identity.member_uris = std::move(identity.member_uris);
   if (!identity.public_names.empty()) host.identity.public_names = std::move(identity.public_names);
   return std::make_unique<HostNetwork>(*world_, host);
 }
@@ -73,6 +80,8 @@ void SimNetwork::cut(const Ip& a, const Ip& b) { world_->cuts.insert(std::minmax
 void SimNetwork::heal(const Ip& a, const Ip& b) { world_->cuts.erase(std::minmax(a, b)); }
 void SimNetwork::kill(const Ip& ip) { world_->host(ip).dead = true; }
 void SimNetwork::revive(const Ip& ip) { world_->host(ip).dead = false; }
+void SimNetwork::shelter(const Ip& ip) { world_->host(ip).sheltered = true; }
+void SimNetwork::let_in(const Ip& ip, const Ip& from) { world_->host(ip).inside.insert(from); }
 void SimNetwork::set_waited(const Ip& ip, std::chrono::microseconds waited) {
   world_->host(ip).waited = waited;
 }

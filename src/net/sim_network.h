@@ -35,7 +35,9 @@ namespace causeway::net {
 // What a host can prove of itself.
 struct SimHost {
   std::string member_name;                // in the certificate of member contexts: "PEERID.peers.D"
+  std::vector<std::string> member_uris;   // there, too
   std::vector<std::string> public_names;  // in the certificate of public server contexts
+  std::vector<std::string> member_names() const;
 };
 
 // A datagram or a piece of a stream as it leaves its sender, before it is lost or delayed.
@@ -69,6 +71,11 @@ class SimNetwork {
   // not notice. `revive` plugs the cable in again.
   void kill(const Ip& ip);
   void revive(const Ip& ip);
+
+  // As behind a NAT: no connection to the host gets through, and no datagram but from where it has sent one.
+  void shelter(const Ip& ip);
+  // ... but for `from`, which is behind the same NAT.
+  void let_in(const Ip& ip, const Ip& from);
 
   // What Network::waited says on this host.
   void set_waited(const Ip& ip, std::chrono::microseconds waited);

@@ -369,6 +369,32 @@ TEST_F(SimStreams, LeavingAtAnyMomentIsClean) {
   loop.run();  // nothing is left that could ever happen
 }
 
+TEST_F(World, AShelteredHostIsReachedByWhomItHasSentToAndFromInside) {
+  world.shelter(ip("10.0.0.2"));
+  auto at_home = *b->open_udp(at("0.0.0.0:5060"), at_b), outside = *a->open_udp(at("0.0.0.0:5060"), at_a);
+  outside->send(at("10.0.0.2:5060"), bytes("unasked"));
+  loop.run_for(1s);
+  EXPECT_TRUE(at_b.got.empty());
+  at_home->send(at("10.0.0.1:5060"), bytes("hello"));
+  loop.run_for(1s);
+  outside->send(at("10.0.0.2:5060"), bytes("asked"));
+  loop.run_for(1s);
+  EXPECT_EQ(at_b.got.size(), 1u);
+
+  std::unique_ptr<Stream> accepted;
+  auto listener = *b->listen(at("0.0.0.0:7000"), nullptr, [&](auto stream) { accepted = std::move(stream); });
+  Talker caller, neighbour;
+  auto refused = a->connect(at("10.0.0.2:7000"), {}, caller);
+  loop.run_for(10s);
+  EXPECT_FALSE(caller.connected);
+  ASSERT_TRUE(caller.closed);
+  EXPECT_EQ(caller.closed->reason, CloseReason::timeout);
+  world.let_in(ip("10.0.0.2"), ip("10.0.0.1"));
+  auto taken = a->connect(at("10.0.0.2:7000"), {}, neighbour);
+  loop.run_for(1s);
+  EXPECT_TRUE(neighbour.connected);
+}
+
 // 200 peers that gossip: 100,000 datagrams.
 TEST(SimScale, ManyHostsAreCheap) {
   base::SimLoop loop;

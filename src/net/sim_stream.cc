@@ -146,7 +146,7 @@ void Connection::deliver(Side from, Segment segment) {
   }
   std::vector<std::string> names;  // Kind::accepted
   if (tls_.context && tls_.context->kind() == TlsContext::Kind::member)
-    names.push_back(world_.host(addresses_[server].ip).identity.member_name);
+    names = world_.host(addresses_[server].ip).identity.member_names();
   else if (tls_.context && tls_.context->verifies())
     names = world_.host(addresses_[server].ip).identity.public_names;
   push(client, Segment::Kind::confirm);
@@ -154,6 +154,7 @@ void Connection::deliver(Side from, Segment segment) {
 }
 
 void Connection::on_request() {
+  if (!world_.host(addresses_[server].ip).lets_in(addresses_[client].ip)) return erase_if_over();
   const auto found = world_.listeners.find(addresses_[server]);
   if (found == world_.listeners.end()) return push(server, Segment::Kind::refused);
   server_tls_ = found->second->tls;
@@ -173,7 +174,7 @@ void Connection::on_confirm() {
   end->attach(*this, server);
   end->open_ = true;
   if (server_tls_ && server_tls_->kind() == TlsContext::Kind::member)
-    end->names_.push_back(world_.host(addresses_[client].ip).identity.member_name);
+    end->names_ = world_.host(addresses_[client].ip).identity.member_names();
   found->second->on_accept(std::move(end));
 }
 

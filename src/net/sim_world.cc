@@ -75,6 +75,7 @@ void SimNetwork::World::send_datagram(const Address& from, const Address& to, co
     ++totals.vanished;
     return;
   }
+  if (sim::Host& sender = host(from.ip); sender.sheltered) sender.sent_to.insert(to);
   if (draw_loss()) {
     ++totals.lost;
     return;
@@ -100,7 +101,8 @@ void SimNetwork::World::arrive(sim::Flight& flight) {
   const bool unreachable = flight.unreachable;
   base::Buffer bytes = std::move(flight.bytes);
   landed_.push_back(&flight);
-  if (!open_between(from.ip, to.ip)) {
+  const sim::Host& receiver = host(to.ip);
+  if (!open_between(from.ip, to.ip) || (!receiver.lets_in(from.ip) && !receiver.sent_to.contains(from))) {
     if (!unreachable) ++totals.vanished;
     return;
   }

@@ -14,6 +14,11 @@ struct Host {
   Ip ip;
   SimHost identity;
   bool dead = false;
+  bool sheltered = false;
+  std::set<Address> sent_to;  // while sheltered
+  std::set<Ip> inside;
+  // Does what comes from there unasked get through?
+  bool lets_in(const Ip& from) const { return !sheltered || inside.contains(from); }
   std::chrono::microseconds waited{};
   std::uint16_t last_port = 49151;  // ephemeral ports follow (RFC 6335 6)
 };

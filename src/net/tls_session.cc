@@ -243,6 +243,8 @@ std::vector<std::string> TlsSession::certified_names() const {
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* entry = sk_GENERAL_NAME_value(names.get(), i);
     if (entry->type == GEN_DNS) found.emplace_back(text_of(entry->d.dNSName));
+    if (entry->type == GEN_URI && context_.kind() == TlsContext::Kind::member)
+      found.emplace_back(text_of(entry->d.uniformResourceIdentifier));
   }
   return found;
 }

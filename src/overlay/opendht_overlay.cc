@@ -132,7 +132,8 @@ class OpenDhtOverlay final : public Engine {
     DhtNode::Token token = 0;
   };
 
-  // What this peer has put. `id` is 0 until it was sent.
+  // What this peer has put, for itself and for those that ask it to (link_service.h). `id` is 0 until it was
+  // sent.
   struct Own {
     Record record;
     std::uint64_t id = 0;
@@ -143,7 +144,7 @@ class OpenDhtOverlay final : public Engine {
 
   // Reading.
   const Record* read(const DhtValue& value, std::string_view uri);
-  const Record* own_record(std::string_view uri) const;
+  std::vector<Record> own_records(std::string_view uri) const;
   void ask(const LookupPtr& lookup);
   void found(const LookupPtr& lookup, const Record& record);
   void tell(const LookupPtr& lookup);
@@ -184,7 +185,7 @@ class OpenDhtOverlay final : public Engine {
     using is_transparent = void;
     std::size_t operator()(std::string_view uri) const { return std::hash<std::string_view>{}(uri); }
   };
-  std::unordered_map<std::string, Own, UriHash, std::equal_to<>> own_;
+  std::unordered_map<std::string, std::vector<Own>, UriHash, std::equal_to<>> own_;  // one of each signer
   std::unordered_map<ListenId, Listener> listeners_;
   std::unordered_multimap<std::string, ListenId> listening_to_;  // by URI
   ListenId last_listener_ = 0;
@@ -299,7 +300,9 @@ bool OpenDhtOverlay::store(const DhtKey& key, const DhtValue& value, DhtNode::Em
 void OpenDhtOverlay::sweep() {
   base::UnixMs now = loop_.unix_now();
   held_.expire(now);
-  std::erase_if(own_, [now](const auto& pair) { return pair.second.record.expiry <= now; });
+  for (auto& [uri, under] : own_)
+    std::erase_if(under, [now](const Own& own) { return own.record.expiry <= now; });
+  std::erase_if(own_, [](const auto& under) { return under.second.empty(); });
   metrics_.held.set(held_.records());
   metrics_.held_bytes.set(held_.bytes());
   sweep_timer_.start(kSweep);
@@ -309,10 +312,16 @@ void OpenDhtOverlay::sweep() {
 
 void OpenDhtOverlay::put(const Record& record) {
   ++metrics_.puts;
-  Own& own = own_[record.uri];
-  if (own.id) node_->cancel_put(key_of(record.uri), own.id);
-  own = {record, 0};
-  if (connected_) send(own);
+  auto& under = own_[record.uri];
+  auto own = std::ranges::find(under, record.signer(), [](const Own& o) { return o.record.signer(); });
+  if (own == under.end()) {
+    own = under.insert(own, Own{record});
+  } else {
+    if (!newer_version(record, own->record)) return;
+    if (own->id) node_->cancel_put(key_of(record.uri), own->id);
+    *own = {record, 0};
+  }
+  if (connected_) send(*own);
   const auto [first, last] = listening_to_.equal_range(record.uri);
   for (auto at = first; at != last; ++at) hear(at->second, record);
 }
@@ -338,9 +347,12 @@ const Record* OpenDhtOverlay::read(const DhtValue& value, std::string_view uri) 
   return nullptr;
 }
 
-const Record* OpenDhtOverlay::own_record(std::string_view uri) const {
-  auto it = own_.find(uri);
-  return it == own_.end() || it->second.record.expiry <= loop_.unix_now() ? nullptr : &it->second.record;
+std::vector<Record> OpenDhtOverlay::own_records(std::string_view uri) const {
+  std::vector<Record> found;
+  if (auto it = own_.find(uri); it != own_.end())
+    for (const Own& own : it->second)
+      if (own.record.expiry > loop_.unix_now()) found.push_back(own.record);
+  return found;
 }
 
 void OpenDhtOverlay::get(std::string_view uri, base::Duration patience, OnRecord on_record, OnDone on_done) {
@@ -356,10 +368,9 @@ void OpenDhtOverlay::get(std::string_view uri, base::Duration patience, OnRecord
   lookup->on_done = std::move(on_done);
   lookups_.insert(lookup);
   auto alive = std::weak_ptr(alive_);
-  if (const Record* own = own_record(uri)) {
-    found(lookup, *own);
-    tell(lookup);
-  }
+  const auto own = own_records(uri);
+  for (const Record& record : own) found(lookup, record);
+  if (!own.empty()) tell(lookup);
   if (alive.expired() || lookup->done) return;
   if (alone()) return finish(lookup);
   lookup->patience.start(patience);
@@ -428,7 +439,7 @@ void OpenDhtOverlay::inspect(std::string_view uri, base::Duration patience,
   inspection->uri = uri;
   inspection->on_done = std::move(done);
   inspections_.insert(inspection);
-  if (const Record* own = own_record(uri)) inspection->values.insert(own->encoded);
+  for (Record& own : own_records(uri)) inspection->values.insert(std::move(own.encoded));
   if (!connected_) return finish(inspection);
   inspection->patience.start(patience);
   std::weak_ptr<Inspection> weak = inspection;
@@ -457,10 +468,10 @@ void OpenDhtOverlay::finish(const InspectionPtr& inspection) {
   if (inspections_.erase(kept) == 0) return;
   kept->patience.stop();
   std::vector<Found> found;
-  const Record* own = own_record(kept->uri);
+  const auto own = own_records(kept->uri);
   for (const base::Bytes& encoded : kept->values) {
     std::vector<std::string> holders = kept->nodes;
-    if (own && own->encoded == encoded) holders.push_back("this peer");
+    if (std::ranges::find(own, encoded, &Record::encoded) != own.end()) holders.push_back("this peer");
     found.push_back({encoded, checker_.check(encoded, kept->uri, loop_.unix_now()), std::move(holders)});
   }
   kept->on_done(std::move(found));
@@ -474,7 +485,7 @@ Overlay::ListenId OpenDhtOverlay::listen(std::string_view uri, std::function<voi
   listener.uri = uri;
   listener.on_record = std::move(on_record);
   listening_to_.emplace(listener.uri, id);
-  if (const Record* own = own_record(uri)) hear(id, *own);
+  for (const Record& own : own_records(uri)) hear(id, own);
   if (connected_) start_listening(id, listener);
   return id;
 }
@@ -572,7 +583,8 @@ void OpenDhtOverlay::republish() {
   for (std::size_t i = 0; i < limits::kRepublishBatch && !to_republish_.empty() && connected_; ++i) {
     auto it = own_.find(to_republish_.front());
     to_republish_.pop_front();
-    if (it != own_.end()) send(it->second);
+    if (it == own_.end()) continue;
+    for (Own& own : it->second) send(own);
   }
   if (!to_republish_.empty() && connected_) republish_timer_.start(limits::kRepublishStep);
 }

@@ -43,6 +43,27 @@ TEST_F(OpenDhtOverlayTest, TheFirstPeerIsAloneAndAnswersAtOnce) {
   EXPECT_EQ(found, 0u);
 }
 
+// As when it serves members that are no nodes: each has a record of its own.
+TEST_F(OpenDhtOverlayTest, WhatItPutsForSeveralSignersStandsBesideEachOther) {
+  TestPeer& first = world.add();
+  world.run(first, world.config(first, {}));
+  const TestPeer &one = world.add(), &two = world.add();
+  for (const TestPeer* signer : {&one, &two}) first.overlay->put(world.user(*signer, "alice"));
+  world.run_for(10ms);
+  const Record newer = world.user(one, "alice", "newer");
+  first.overlay->put(newer);
+  first.overlay->put(newer);
+  std::vector<Record> found = world.get(first, alice);
+  ASSERT_EQ(found.size(), 2u);
+  TestPeer& later = world.join();
+  world.run_for(3s);
+  found = world.get(later, alice);
+  EXPECT_EQ(found.size(), 2u);
+  for (const Record& record : found)
+    EXPECT_EQ(decode_user(record.body)->contacts[0].token,
+              record.signer() == one.bundle.peer_id() ? "newer" : "token");
+}
+
 TEST_F(OpenDhtOverlayTest, APeerThatIsItsOwnBootstrapPeerIsTheFirst) {
   TestPeer& first = world.add();
   world.run(first, world.config(first, {world.address(0)}));

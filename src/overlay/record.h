@@ -68,6 +68,13 @@ struct Signer {
 
 // ---- bodies
 
+// A public peer through which one that cannot be reached itself is reached (public_links.h).
+struct ViaPeer {
+  identity::PeerId peer;
+  std::vector<net::Address> links;  // of its peer link, at most limits::kMaxEndpoints
+  bool operator==(const ViaPeer&) const = default;
+};
+
 // One way to a user: a phone at a home peer.
 struct UserContact {
   std::uint64_t instance = 0;  // identity::instance_hash
@@ -77,9 +84,11 @@ struct UserContact {
   std::uint16_t q = 1000;               // thousandths
   base::UnixMs registered = 0;          // the newest registration of an instance counts
   base::UnixMs expiry = 0;
+  std::vector<ViaPeer> vias;  // of its home; contacts_of takes them from the record, where they stand once
 };
 struct UserBody {
   std::vector<UserContact> contacts;  // at most limits::kMaxContacts
+  std::vector<ViaPeer> vias;          // of the signer, the home of all; at most limits::kMaxVias
 };
 struct ServiceBody {  // of proxies: sip:D; relays: turn:D, teredo:D (later)
   identity::PeerId peer;
@@ -91,6 +100,7 @@ struct ServiceBody {  // of proxies: sip:D; relays: turn:D, teredo:D (later)
 };
 struct PeerBody {
   std::vector<net::Address> links;
+  std::vector<ViaPeer> vias;
 };
 // Encoders leave out what is beyond these numbers. Decoders refuse it, and pass over fields that later
 // versions may add at the end of a contact or a body.

@@ -1,10 +1,11 @@
-// The bodies of records. Addresses are byte strings: IP (4 or 16), port (2); of an endpoint with its
-// transport (1) in front.
+// The bodies of records. Addresses are byte strings (address_bytes.h); of an endpoint with its transport (1)
+// in front.
 #include <algorithm>
 #include <optional>
 
 #include "base/limits.h"
 #include "base/msgpack.h"
+#include "overlay/address_bytes.h"
 #include "overlay/record.h"
 
 namespace causeway::overlay {
@@ -17,53 +18,6 @@ using base::MsgpackWriter;
 constexpr std::uint64_t kMaxTime = identity::kMaxSeconds * 1000;
 
 std::uint64_t time_value(base::UnixMs time) { return time < 0 ? 0 : static_cast<std::uint64_t>(time); }
-
-std::size_t put_address(const net::Address& address, std::uint8_t* out) {
-  std::size_t size = address.ip.is_v4() ? 4 : 16;
-  if (address.ip.is_v4()) {
-    std::uint32_t ip = address.ip.v4_value();
-    for (int i = 0; i < 4; ++i) out[i] = static_cast<std::uint8_t>(ip >> (24 - 8 * i));
-  } else {
-    std::copy_n(address.ip.bytes().begin(), 16, out);
-  }
-  out[size] = static_cast<std::uint8_t>(address.port >> 8);
-  out[size + 1] = static_cast<std::uint8_t>(address.port);
-  return size + 2;
-}
-
-std::optional<net::Address> get_address(std::span<const std::uint8_t> in) {
-  net::Address out;
-  if (in.size() == 6) {
-    out.ip = net::Ip::v4(std::uint32_t{in[0]} << 24 | in[1] << 16 | in[2] << 8 | in[3]);
-  } else if (in.size() == 18) {
-    std::array<std::uint8_t, 16> ip;
-    std::copy_n(in.begin(), 16, ip.begin());
-    out.ip = net::Ip::v6(ip);
-  } else {
-    return std::nullopt;
-  }
-  out.port = static_cast<std::uint16_t>(in[in.size() - 2] << 8 | in[in.size() - 1]);
-  if (out.port == 0 || out.ip.is_unspecified()) return std::nullopt;
-  return out;
-}
-
-void write(MsgpackWriter& out, const std::vector<net::Address>& addresses) {
-  std::size_t count = std::min(addresses.size(), limits::kMaxEndpoints);
-  out.array(count);
-  std::uint8_t bytes[18];
-  for (std::size_t i = 0; i < count; ++i) out.bytes({bytes, put_address(addresses[i], bytes)});
-}
-
-bool read(MsgpackReader& in, std::vector<net::Address>& out) {
-  auto count = in.array(limits::kMaxEndpoints);
-  for (std::size_t i = 0; count && i < *count; ++i) {
-    auto bytes = in.bytes(18);
-    auto address = bytes ? get_address(*bytes) : std::nullopt;
-    if (!address) return false;
-    out.push_back(*address);
-  }
-  return count.has_value();
-}
 
 void write(MsgpackWriter& out, const std::vector<net::Endpoint>& endpoints) {
   std::size_t count = std::min(endpoints.size(), limits::kMaxServiceEndpoints);
@@ -81,7 +35,7 @@ bool read(MsgpackReader& in, std::vector<net::Endpoint>& out) {
   auto count = in.array(limits::kMaxServiceEndpoints);
   for (std::size_t i = 0; count && i < *count; ++i) {
     auto bytes = in.bytes(19);
-    auto address = bytes && !bytes->empty() ? get_address(bytes->subspan(1)) : std::nullopt;
+    auto address = bytes && !bytes->empty() ? read_address(bytes->subspan(1)) : std::nullopt;
     if (!address) return false;
     if ((*bytes)[0] <= static_cast<std::uint8_t>(net::Transport::tls))
       out.push_back({static_cast<net::Transport>((*bytes)[0]), *address});
@@ -143,7 +97,7 @@ void write(MsgpackWriter& out, const UserContact& contact) {
   out.array(7);
   out.uint(contact.instance);
   out.bytes(contact.home.bytes());
-  write(out, contact.endpoints);
+  write_addresses(out, contact.endpoints);
   out.text(contact.token);
   out.uint(contact.q);
   out.uint(time_value(contact.registered));
@@ -152,7 +106,8 @@ void write(MsgpackWriter& out, const UserContact& contact) {
 
 bool read(MsgpackReader& in, UserContact& out) {
   auto more = read_fields(in, 7);
-  if (!more || !read_at_most(in, UINT64_MAX, out.instance) || !read(in, out.home) || !read(in, out.endpoints))
+  if (!more || !read_at_most(in, UINT64_MAX, out.instance) || !read(in, out.home) ||
+      !read_addresses(in, out.endpoints))
     return false;
   auto token = in.text(limits::kMaxToken);
   if (!token || !is_token(*token)) return false;
@@ -161,14 +116,46 @@ bool read(MsgpackReader& in, UserContact& out) {
          pass_over(in, *more);
 }
 
+// [[peer, [link, ...]], ...]
+void write(MsgpackWriter& out, const std::vector<ViaPeer>& vias) {
+  std::size_t count = std::min(vias.size(), limits::kMaxVias);
+  out.array(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    out.array(2);
+    out.bytes(vias[i].peer.bytes());
+    write_addresses(out, vias[i].links);
+  }
+}
+
+bool read(MsgpackReader& in, std::vector<ViaPeer>& out) {
+  auto count = in.array(limits::kMaxVias);
+  for (std::size_t i = 0; count && i < *count; ++i) {
+    auto more = read_fields(in, 2);
+    ViaPeer& via = out.emplace_back();
+    if (!more || !read(in, via.peer) || !read_addresses(in, via.links) || !pass_over(in, *more)) return false;
+  }
+  return count.has_value();
+}
+
+// What stands behind the fields of a body's first version: the peers through which its signer is reached, if
+// there are any, and what later versions may add.
+bool read_rest(MsgpackReader& in, std::size_t more, std::vector<ViaPeer>& vias) {
+  if (more > 0) {
+    if (!read(in, vias)) return false;
+    --more;
+  }
+  return pass_over(in, more) && in.at_end();
+}
+
 }  // namespace
 
 base::Bytes encode(const UserBody& body) {
   MsgpackWriter out;
   std::size_t count = std::min(body.contacts.size(), limits::kMaxContacts);
-  out.array(1);
+  out.array(body.vias.empty() ? 1 : 2);
   out.array(count);
   for (std::size_t i = 0; i < count; ++i) write(out, body.contacts[i]);
+  if (!body.vias.empty()) write(out, body.vias);
   return out.take();
 }
 
@@ -176,7 +163,7 @@ base::Bytes encode(const ServiceBody& body) {
   MsgpackWriter out;
   out.array(body.token_key ? 6 : 5);
   out.bytes(body.peer.bytes());
-  write(out, body.links);
+  write_addresses(out, body.links);
   write(out, body.endpoints);
   out.uint(body.capacity);
   out.uint(body.load);
@@ -186,8 +173,9 @@ base::Bytes encode(const ServiceBody& body) {
 
 base::Bytes encode(const PeerBody& body) {
   MsgpackWriter out;
-  out.array(1);
-  write(out, body.links);
+  out.array(body.vias.empty() ? 1 : 2);
+  write_addresses(out, body.links);
+  if (!body.vias.empty()) write(out, body.vias);
   return out.take();
 }
 
@@ -203,8 +191,9 @@ base::Result<UserBody> decode_user(std::span<const std::uint8_t> body) {
     if (!read(in, out.contacts[i]))
       return base::fail(
           "expected instance, home, endpoints, token, q and times in contact {} of a user record", i + 1);
-  if (!pass_over(in, *more) || !in.at_end())
-    return base::fail("expected nothing after the body of a user record");
+  if (!read_rest(in, *more, out.vias))
+    return base::fail(
+        "expected the peers that lead to its signer, and nothing more, after the contacts of a user record");
   return out;
 }
 
@@ -212,7 +201,7 @@ base::Result<ServiceBody> decode_service(std::span<const std::uint8_t> body) {
   MsgpackReader in(body);
   ServiceBody out;
   auto more = read_fields(in, 5);
-  if (!more || !read(in, out.peer) || !read(in, out.links) || !read(in, out.endpoints) ||
+  if (!more || !read(in, out.peer) || !read_addresses(in, out.links) || !read(in, out.endpoints) ||
       !read_at_most(in, UINT32_MAX, out.capacity) || !read_at_most(in, UINT32_MAX, out.load))
     return base::fail("expected peer, links, endpoints, capacity and load in a service record");
   if (*more > 0) {
@@ -229,9 +218,10 @@ base::Result<PeerBody> decode_peer(std::span<const std::uint8_t> body) {
   MsgpackReader in(body);
   PeerBody out;
   auto more = read_fields(in, 1);
-  if (!more || !read(in, out.links)) return base::fail("expected link addresses in a peer record");
-  if (!pass_over(in, *more) || !in.at_end())
-    return base::fail("expected nothing after the body of a peer record");
+  if (!more || !read_addresses(in, out.links)) return base::fail("expected link addresses in a peer record");
+  if (!read_rest(in, *more, out.vias))
+    return base::fail(
+        "expected the peers that lead to it, and nothing more, after the links in a peer record");
   return out;
 }
 

@@ -135,10 +135,28 @@ TEST(RecordBody, ARelaySaysItsTokenKeyAndEightEndpoints) {
   EXPECT_FALSE(decode_service(body));
 }
 
+TEST(RecordBody, ThePeersThatLeadToOneThatCannotBeReached) {
+  const std::vector<ViaPeer> vias{{peer(3), {address("192.0.2.3:7400")}},
+                                  {peer(4), {address("192.0.2.4:7400"), address("[2001:db8::4]:7400")}}};
+  UserBody user{{contact(1, 1, kNow), contact(2, 1, kNow)}, vias};
+  for (UserContact& c : user.contacts) c.endpoints.clear();
+  EXPECT_EQ(decode_user(encode(user))->vias, vias);
+  EXPECT_EQ(decode_peer(encode(PeerBody{{}, vias}))->vias, vias);
+  EXPECT_TRUE(decode_peer(encode(PeerBody{{}, {}}))->vias.empty());
+  user.vias.assign(limits::kMaxVias + 1, vias[0]);  // what is beyond is left out
+  EXPECT_EQ(decode_user(encode(user))->vias.size(), limits::kMaxVias);
+  Signers s;
+  user.vias = vias;
+  Record record = s.record(0, 10, user.contacts);
+  record.body = encode(user);
+  for (const UserContact& c : contacts_of({record}, kNow)) EXPECT_EQ(c.vias, vias);
+}
+
 TEST(RecordBody, EveryCutAndNoTails) {
   base::Bytes bodies[] = {encode(UserBody{{contact(1, 1, kNow)}}),
                           encode(ServiceBody{peer(1), {address("192.0.2.1:1")}, {}, 1, 2}),
-                          encode(PeerBody{{address("192.0.2.1:1")}})};
+                          encode(PeerBody{{address("192.0.2.1:1")}, {}}),
+                          encode(PeerBody{{}, {{peer(1), {address("192.0.2.1:1")}}}})};
   for (base::Bytes& body : bodies) {
     for (std::size_t n = 0; n < body.size(); ++n) {
       auto cut = std::span(body).first(n);
@@ -151,7 +169,8 @@ TEST(RecordBody, EveryCutAndNoTails) {
 
 TEST(RecordBody, FieldsOfLaterVersionsArePassedOver) {
   base::Bytes body = encode(PeerBody{{address("192.0.2.1:1")}});
-  body[0] = 0x92;  // two fields
+  body[0] = 0x93;  // three fields, of which the second has been added since
+  body.push_back(0x90);
   body.push_back(0x2a);
   ASSERT_TRUE(decode_peer(body));
   EXPECT_EQ(decode_peer(body)->links.size(), 1u);
@@ -159,7 +178,7 @@ TEST(RecordBody, FieldsOfLaterVersionsArePassedOver) {
   wide.pop_back();
   wide[0] = static_cast<std::uint8_t>(0xdc);  // array of 16 bits
   wide.insert(wide.begin() + 1, {0, static_cast<std::uint8_t>(1 + limits::kMaxMoreFields)});
-  wide.insert(wide.end(), limits::kMaxMoreFields, 0x2a);
+  wide.insert(wide.end(), limits::kMaxMoreFields - 1, 0x2a);
   EXPECT_TRUE(decode_peer(wide));
   ++wide[2];
   wide.push_back(0x2a);

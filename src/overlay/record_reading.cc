@@ -41,6 +41,7 @@ std::vector<UserContact> contacts_of(const std::vector<Record>& records, base::U
     if (!body) continue;  // cannot be: the one rule has read it before
     for (UserContact& contact : body->contacts) {
       if (contact.expiry <= now) continue;
+      contact.vias = body->vias;
       auto [at, first] = newest.try_emplace(contact.instance, contact);
       if (!first && newer(contact, at->second)) at->second = std::move(contact);
     }

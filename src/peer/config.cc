@@ -134,6 +134,11 @@ base::SettingsTable settings(Config& c) {
                            "threads that handle SIP, on the same ports; more than one only where calls "
                            "take more than a core",
                            c.workers, 1, limits::kMaxWorkers));
+  rows.push_back(base::choice_setting("peer.reachable",
+                                      "whether other peers reach this one at overlay.listen (or "
+                                      "overlay.advertise); no: it is reached through two "
+                                      "public peers, and offers nothing to others; auto: it finds out",
+                                      c.reachable, {"auto", "yes", "no"}));
   rows.push_back(base::text_setting(
       "peer.control", "local socket on which `causeway status` and `causeway lookup` ask; empty: none",
       c.control_socket, "path"));

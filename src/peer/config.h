@@ -64,6 +64,8 @@ struct Config {
   bool dns_dnssec = false;
   base::Duration dns_max_ttl = std::chrono::hours(1);
 
+  // Whether other peers reach this one: "auto" finds out.
+  std::string reachable = "auto";
   std::int64_t workers = 1;
   // One worker's share of what the peer may have.
   std::size_t share(std::int64_t all) const {

@@ -4,12 +4,12 @@
 #include <utility>
 
 #include "base/log.h"
-#include "overlay/opendht_overlay.h"
 #include "overlay/overlay_share.h"
 #include "peer/presence.h"
 #include "peer/relay_offer.h"
 #include "peer/report.h"
 #include "peer/setup.h"
+#include "peer/standing.h"
 #include "peer/worker.h"
 #include "peer/worker_threads.h"
 
@@ -49,11 +49,14 @@ class Peer::Impl {
       : plan_(make_plan(config, std::move(bundle), ground.random)),
         ground_(ground),
         checker_(plan_.bundle.domain, plan_.bundle.authority, ground.metrics),
+        standing_(ground, checker_, [this](const Standing::Way& way) { take_way(way); }),
         started_(ground.loop.now()),
         accounts_(plan_.accounts->size()) {
     const auto workers = static_cast<unsigned>(config.workers);
     if (workers > 1) commons_ = std::make_shared<Commons>(workers, ground.random);
   }
+
+  ~Impl() { standing_.stop(); }
 
   base::Status start();
   void stop();
@@ -63,34 +66,40 @@ class Peer::Impl {
   std::string drain(bool on);
   void set_accounts(identity::Accounts accounts);
 
-  base::Status open_overlay();
+  base::Status join_overlay();
+  void take_way(const Standing::Way& way);
   base::Status start_others();
   base::Status open_relay();
-  void announce();
-  void offer_relay(const std::vector<relay::SocketsConfig::Relayed>& relayed);
+  void offer();
+  void offer_relay();
+  void withdraw_offers();
   std::string relay_uri() const { return "turn:" + plan_.bundle.domain; }
   void on_every_worker(const std::function<void(Worker&)>& task);
   std::string report(std::vector<WorkerFigures> workers) const;
   std::vector<std::string> warnings(const std::vector<WorkerFigures>& workers) const;
   bool has_role(identity::Role role) const { return plan_.roles.contains(role); }
-  overlay::Overlay& overlay() { return share_ ? static_cast<overlay::Overlay&>(*share_) : *engine_; }
+  overlay::Engine& engine() { return standing_.engine(); }
+  const overlay::Engine& engine() const { return const_cast<Impl*>(this)->standing_.engine(); }
+  overlay::Overlay& overlay() { return share_ ? static_cast<overlay::Overlay&>(*share_) : engine(); }
 
   Plan plan_;
   Plan others_plan_;
   Ground ground_;
   overlay::RecordChecker checker_;
+  Standing standing_;
   base::Instant started_;
+  bool stopping_ = false;
   std::size_t accounts_;
   std::vector<net::Address> links_;
   std::shared_ptr<Commons> commons_;  // none: one worker
 
-  std::unique_ptr<overlay::Engine> engine_;
   std::unique_ptr<overlay::OverlayShare> share_;
   std::unique_ptr<Worker> worker_;  // the first
   std::unique_ptr<Presence> presence_;
   std::unique_ptr<WorkerThreads> others_;
   std::unique_ptr<overlay::RoundTrips> round_trips_;
   std::unique_ptr<relay::Relay> relay_;
+  std::vector<relay::SocketsConfig::Relayed> relayed_;
   std::unique_ptr<RelayOffer> relay_offer_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();  // for what other threads answer
 };
@@ -107,28 +116,39 @@ base::Status Peer::Impl::start() {
   worker_ = std::make_unique<Worker>(plan_, commons_.get(), 0, ground_);
   if (auto opened = worker_->open(); !opened) return opened;
   links_ = advertised_links(plan_.config, worker_->transport().member_locals(), ground_.network);
-  if (auto opened = open_overlay(); !opened) return opened;
+  if (commons_) share_ = std::make_unique<overlay::OverlayShare>(ground_.loop, engine());
   worker_->serve(overlay(), links_);
   round_trips_ =
       std::make_unique<overlay::RoundTrips>(ground_.loop, ground_.network, ground_.random, ground_.metrics);
   if (commons_)
     if (auto started = start_others(); !started) return started;
   if (auto opened = open_relay(); !opened) return opened;
-  announce();
+  if (auto joined = join_overlay(); !joined) return joined;
   base::log::info(kLog, "peer {} of {} is up, {} phones' accounts", bundle.peer_id().text(), bundle.domain,
                   accounts_);
   return {};
 }
 
-base::Status Peer::Impl::open_overlay() {
+base::Status Peer::Impl::join_overlay() {
   auto config = overlay_config(plan_.config, plan_.bundle, worker_->transport().member_locals());
   if (!config) return std::unexpected(config.error());
-  auto engine = overlay::make_opendht_overlay(ground_.loop, ground_.network, ground_.random, ground_.metrics,
-                                              checker_, std::move(*config));
-  if (!engine) return std::unexpected(engine.error());
-  engine_ = std::move(*engine);
-  if (commons_) share_ = std::make_unique<overlay::OverlayShare>(ground_.loop, *engine_);
-  return {};
+  return standing_.start(plan_.config, std::move(*config), links_, *worker_);
+}
+
+// Others reach this peer in another way from now on. One that they do not reach offers them nothing.
+void Peer::Impl::take_way(const Standing::Way& way) {
+  if (stopping_) return;
+  const auto links = way.is_public ? links_ : std::vector<net::Address>{};
+  on_every_worker([way, links](Worker& worker) { worker.set_reach(way.is_public, links, way.vias); });
+  if (!presence_)
+    presence_ =
+        std::make_unique<Presence>(ground_.loop, overlay(), worker_->signer(),
+                                   "sip:_" + plan_.bundle.peer_id().text() + "@" + plan_.bundle.domain);
+  presence_->announce(links, way.vias);
+  if (way.is_public)
+    offer();
+  else
+    withdraw_offers();
 }
 
 base::Status Peer::Impl::open_relay() {
@@ -136,18 +156,17 @@ base::Status Peer::Impl::open_relay() {
   auto config = relay_config(plan_.config, plan_.bundle, ground_.network);
   if (!config) return std::unexpected(config.error());
   config->accounts = plan_.accounts;
-  const auto relayed = config->sockets.relayed;
+  relayed_ = config->sockets.relayed;
   auto relay = relay::Relay::start(std::move(*config));
   if (!relay) return base::fail("relay.listen: {}", relay.error().message);
   relay_ = std::move(*relay);
-  offer_relay(relayed);
   return {};
 }
 
-void Peer::Impl::offer_relay(const std::vector<relay::SocketsConfig::Relayed>& relayed) {
+void Peer::Impl::offer_relay() {
   overlay::ServiceBody body{.peer = plan_.bundle.peer_id(),
                             .links = links_,
-                            .endpoints = advertised_endpoints(relay_->listening(), ground_.network, relayed),
+                            .endpoints = advertised_endpoints(relay_->listening(), ground_.network, relayed_),
                             .capacity = static_cast<std::uint32_t>(plan_.config.relay_allocations),
                             .token_key = relay_->token_key()};
   if (std::ranges::none_of(body.endpoints, [](const net::Endpoint& endpoint) {
@@ -173,19 +192,23 @@ base::Status Peer::Impl::start_others() {
   return others_->start();
 }
 
-void Peer::Impl::announce() {
+void Peer::Impl::offer() {
+  if (relay_ && !relay_offer_) offer_relay();
+  if (!has_role(identity::Role::proxy)) return;
   const identity::Bundle& bundle = plan_.bundle;
-  presence_ = std::make_unique<Presence>(ground_.loop, overlay(), worker_->signer(),
-                                         "sip:_" + bundle.peer_id().text() + "@" + bundle.domain);
-  presence_->announce(links_);
-  if (has_role(identity::Role::proxy))
-    worker_->directory().offer("sip:" + bundle.domain,
-                               overlay::ServiceBody{.peer = bundle.peer_id(),
-                                                    .links = links_,
-                                                    .endpoints = advertised_endpoints(
-                                                        worker_->transport().locals(), ground_.network),
-                                                    .capacity = 1000,
-                                                    .load = 0});
+  worker_->directory().offer(
+      "sip:" + bundle.domain,
+      overlay::ServiceBody{.peer = bundle.peer_id(),
+                           .links = links_,
+                           .endpoints = advertised_endpoints(worker_->transport().locals(), ground_.network),
+                           .capacity = 1000,
+                           .load = 0});
+}
+
+void Peer::Impl::withdraw_offers() {
+  if (has_role(identity::Role::proxy)) worker_->directory().withdraw("sip:" + plan_.bundle.domain);
+  if (relay_offer_) relay_offer_->withdraw();
+  relay_offer_.reset();
 }
 
 // On each one's own thread: the first's at once.
@@ -195,11 +218,11 @@ void Peer::Impl::on_every_worker(const std::function<void(Worker&)>& task) {
 }
 
 void Peer::Impl::stop() {
+  stopping_ = true;
   on_every_worker([](Worker& worker) {
     if (auto* registrar = worker.registrar()) registrar->withdraw_all();
   });
-  if (has_role(identity::Role::proxy)) worker_->directory().withdraw("sip:" + plan_.bundle.domain);
-  if (relay_offer_) relay_offer_->withdraw();
+  withdraw_offers();
   if (presence_) presence_->withdraw();
 }
 
@@ -219,7 +242,7 @@ std::vector<std::string> Peer::Impl::warnings(const std::vector<WorkerFigures>& 
   auto in_date =
       identity::check_credential(bundle.credential, bundle.domain, bundle.authority, ground_.loop.unix_now());
   if (!in_date) all.push_back("credential: " + in_date.error().message);
-  if (engine_->alone() && !(bundle.bootstrap.empty() && plan_.config.overlay_bootstrap.empty()))
+  if (engine().alone() && !(bundle.bootstrap.empty() && plan_.config.overlay_bootstrap.empty()))
     all.push_back("no other peer answers; see the log for those that were asked");
   for (const WorkerFigures& worker : workers)
     if (worker.overload.on) all.push_back(overload_warning(worker));
@@ -237,7 +260,8 @@ std::string Peer::Impl::report(std::vector<WorkerFigures> workers) const {
                         .now = ground_.loop.unix_now(),
                         .links = links_,
                         .sip = worker_->transport().locals(),
-                        .overlay = *engine_,
+                        .overlay = engine(),
+                        .reached = standing_.text(),
                         .accounts = accounts_,
                         .workers = std::move(workers),
                         .relay = relay_.get(),
@@ -265,16 +289,16 @@ void Peer::Impl::status(std::function<void(std::string)> done) const {
 void Peer::Impl::lookup(std::string_view uri, std::function<void(std::string)> done) const {
   auto key = lookup_key(uri, plan_.bundle.domain);
   if (!key) return done(report_error(key.error().message));
-  engine_->inspect(*key, std::chrono::seconds(5),
-                   [this, uri = *key, done = std::move(done)](std::vector<overlay::Engine::Found> found) {
-                     if (uri != relay_uri())
-                       return done(report_lookup(uri, found, nullptr, ground_.loop.unix_now()));
-                     worker_->directory().find_near(
-                         uri, *round_trips_, overlay::limits::kMaxMeasured,
-                         [this, uri, found = std::move(found), done](const std::vector<overlay::Near>& near) {
-                           done(report_lookup(uri, found, &near, ground_.loop.unix_now()));
-                         });
-                   });
+  const_cast<Impl*>(this)->engine().inspect(
+      *key, std::chrono::seconds(5),
+      [this, uri = *key, done = std::move(done)](std::vector<overlay::Engine::Found> found) {
+        if (uri != relay_uri()) return done(report_lookup(uri, found, nullptr, ground_.loop.unix_now()));
+        worker_->directory().find_near(
+            uri, *round_trips_, overlay::limits::kMaxMeasured,
+            [this, uri, found = std::move(found), done](const std::vector<overlay::Near>& near) {
+              done(report_lookup(uri, found, &near, ground_.loop.unix_now()));
+            });
+      });
 }
 
 void Peer::Impl::relay_tokens(TokenRequest request, std::size_t most,

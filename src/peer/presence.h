@@ -1,5 +1,5 @@
-// The record that says where a peer is: sip:_PEERID@D with the addresses of its links. Put at start,
-// refreshed while the peer runs, withdrawn when it stops.
+// The record that says where a peer is: sip:_PEERID@D with the addresses of its links, or the peers that lead
+// to it. Put at start, refreshed while the peer runs, withdrawn when it stops.
 #pragma once
 
 #include <string>
@@ -20,8 +20,9 @@ class Presence {
           publish();
         }) {}
 
-  void announce(std::vector<net::Address> links) {
+  void announce(std::vector<net::Address> links, std::vector<overlay::ViaPeer> vias) {
     links_ = std::move(links);
+    vias_ = std::move(vias);
     publish();
   }
   void withdraw() {
@@ -31,7 +32,7 @@ class Presence {
 
  private:
   void publish() {
-    put(overlay::encode(overlay::PeerBody{.links = links_}));
+    put(overlay::encode(overlay::PeerBody{.links = links_, .vias = vias_}));
     timer_.start(kRefresh);
   }
   void put(base::Bytes body) {
@@ -44,6 +45,7 @@ class Presence {
   const overlay::Signer& signer_;
   std::string uri_;
   std::vector<net::Address> links_;
+  std::vector<overlay::ViaPeer> vias_;
   base::UnixMs sequence_ = 0;
   base::Timer timer_;
 };

@@ -30,12 +30,18 @@ json contact_json(const overlay::UserContact& c, base::UnixMs now) {
           {"expires_in_s", (c.expiry - now) / 1000}};
 }
 
+// The public peers through which the signer is reached.
+void add_vias(json& to, const std::vector<overlay::ViaPeer>& vias) {
+  for (const auto& via : vias) to["via"].push_back({{"peer", via.peer.text()}, {"links", texts(via.links)}});
+}
+
 void add_body(json& to, const overlay::Record& record, base::UnixMs now) {
   if (record.is_tombstone()) return;
   switch (record.kind) {
     case overlay::Kind::user:
       if (auto body = overlay::decode_user(record.body)) {
         to["contacts"] = json::array();
+        add_vias(to, body->vias);
         for (const auto& contact : body->contacts) to["contacts"].push_back(contact_json(contact, now));
       }
       break;
@@ -48,7 +54,10 @@ void add_body(json& to, const overlay::Record& record, base::UnixMs now) {
                          {"load", body->load}};
       break;
     case overlay::Kind::peer:
-      if (auto body = overlay::decode_peer(record.body)) to["links"] = texts(body->links);
+      if (auto body = overlay::decode_peer(record.body)) {
+        to["links"] = texts(body->links);
+        add_vias(to, body->vias);
+      }
       break;
   }
 }
@@ -169,6 +178,7 @@ std::string report_status(const StatusParts& p) {
                    {"roles", roles},
                    {"sip", texts(p.sip)},
                    {"links", texts(p.links)},
+                   {"reached", p.reached},
                    {"overlay",
                     {{"engine", health.engine},
                      {"connected", health.connected},

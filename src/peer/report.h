@@ -34,6 +34,7 @@ struct StatusParts {
   const std::vector<net::Address>& links;
   std::vector<net::Endpoint> sip;
   const overlay::Engine& overlay;
+  std::string reached;  // how others reach it
   std::size_t accounts;
   std::vector<WorkerFigures> workers;  // by number
   const relay::Relay* relay;           // null: none

@@ -6,18 +6,14 @@
 #include <fstream>
 #include <sstream>
 
-#include <netdb.h>
-#include <sys/socket.h>
-
 #include "base/log.h"
+#include "net/system_resolver.h"
 
 namespace causeway::peer {
 
 namespace {
 
 constexpr const char* kLog = "peer";
-// What peer links speak, so that a link can carry something else beside SIP one day.
-constexpr std::string_view kLinkProtocol = "causeway-sip/1";
 
 base::Result<std::string> read_pem(const char* setting, const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -29,20 +25,10 @@ base::Result<std::string> read_pem(const char* setting, const std::string& path)
 
 // Names are looked up once, at start, by the system's resolver: it is what works before this peer's own.
 std::vector<net::Address> resolve(const std::string& host_port) {
-  if (auto numeric = net::Address::parse(host_port)) return {*numeric};
-  auto colon = host_port.rfind(':');
-  addrinfo hints{}, *found = nullptr;
-  hints.ai_socktype = SOCK_DGRAM;
-  int error =
-      getaddrinfo(host_port.substr(0, colon).c_str(), host_port.substr(colon + 1).c_str(), &hints, &found);
-  if (error != 0) {
-    base::log::warn(kLog, "bootstrap peer {}: {}; going on with the others", host_port, gai_strerror(error));
-    return {};
-  }
-  std::vector<net::Address> all;
-  for (auto* one = found; one; one = one->ai_next) all.push_back(net::Address::from_sockaddr(*one->ai_addr));
-  freeaddrinfo(found);
-  return all;
+  auto found = net::resolve_now(host_port);
+  if (found) return std::move(*found);
+  base::log::warn(kLog, "bootstrap peer {}; going on with the others", found.error().message);
+  return {};
 }
 
 // The address from which this machine sends to the world; unspecified if it does not.
@@ -133,8 +119,7 @@ std::set<identity::Role> roles_of(const identity::Credential& credential) {
 
 base::Result<Contexts> make_contexts(const Config& config, const identity::Bundle& bundle) {
   Contexts all;
-  auto member = net::TlsContext::member({bundle.certificate_pem, bundle.key_pem},
-                                        bundle.authority_certificate_pem, kLinkProtocol);
+  auto member = identity::member_tls(bundle);
   if (!member) return std::unexpected(member.error());
   all.member = std::move(*member);
   std::string ca;

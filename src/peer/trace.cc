@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "overlay/link_messages.h"
 #include "sip/message.h"
 
 namespace causeway::peer {
@@ -34,6 +35,8 @@ Trace::~Trace() {
 void Trace::write(bool incoming, const sip::Flow& flow, std::string_view bytes) {
   auto message = std::make_unique<sip::Message>();
   (void)message->parse(bytes);
+  // What the overlay asks and answers is no signalling.
+  if (message->value(sip::HeaderName::cseq).ends_with(overlay::kLinkMethod)) return;
   std::string_view link = transport_.member_name(flow);
   nlohmann::json line = {{"t", static_cast<double>(loop_.unix_now()) / 1000.0},
                          {"dir", incoming ? "in" : "out"},

@@ -41,7 +41,8 @@ Worker::Worker(const Plan& plan, Commons* commons, unsigned number, Ground groun
       ground_(ground),
       signer_{own_key(plan.bundle, number), plan.bundle.credential},
       tokens_(plan.bundle.network_key),
-      digest_(plan.bundle.domain, identity::derive_key(plan.bundle.network_key, "digest nonces")) {
+      digest_(plan.bundle.domain, identity::derive_key(plan.bundle.network_key, "digest nonces")),
+      checker_(plan.bundle.domain, plan.bundle.authority, ground.metrics) {
   std::vector<sip::DigestAlgorithm> offered;
   for (const std::string& name : plan.config.register_digest)
     if (auto algorithm = sip::parse_digest_name(name)) offered.push_back(*algorithm);
@@ -71,6 +72,9 @@ base::Status Worker::open() {
                                                           ground_.metrics, number_);
   transactions_->set_overload(
       {plan_.config.overload_target, plan_.config.share(plan_.config.overload_transactions)});
+  asker_ = std::make_unique<overlay::LinkAsker>(
+      overlay::LinkAsker::Parts{ground_.loop, ground_.random, ground_.metrics, *transport_, *transactions_},
+      plan_.bundle.domain, plan_.bundle.peer_id());
   return transport_->open(*config);
 }
 
@@ -82,6 +86,7 @@ void Worker::serve(overlay::Overlay& overlay, const std::vector<net::Address>& l
   locator_ = std::make_unique<dns::Locator>(ground_.resolver, ground_.random, supported(*transport_),
                                             ground_.metrics);
   locate_responses();
+  make_link_service(overlay);
   if (plan_.roles.contains(identity::Role::registrar)) make_registrar(overlay, links);
   make_proxy(overlay);
   transport_->set_handler(*transactions_);
@@ -98,6 +103,19 @@ void Worker::locate_responses() {
           found(std::move(places));
         });
       });
+}
+
+void Worker::make_link_service(overlay::Overlay& overlay) {
+  link_service_ = std::make_unique<overlay::LinkService>(
+      overlay::LinkService::Parts{*asker_, ground_.network, tls_.member.get(), overlay, checker_,
+                                  commons_ ? commons_->attached : own_attached_});
+}
+
+void Worker::set_reach(bool is_public, const std::vector<net::Address>& links,
+                       const std::vector<overlay::ViaPeer>& vias) {
+  link_service_->set_public(is_public);
+  if (registrar_) registrar_->set_links(links, vias);
+  proxy_->set_site(!is_public);
 }
 
 void Worker::make_registrar(overlay::Overlay& overlay, const std::vector<net::Address>& links) {
@@ -134,7 +152,8 @@ void Worker::make_proxy(overlay::Overlay& overlay) {
   proxy_ = std::make_unique<proxy::Proxy>(
       std::move(config),
       proxy::ProxyParts{ground_.loop, ground_.random, ground_.metrics, *transport_, *transactions_, *users_,
-                        *directory_, overlay, registrar_.get(), *locator_, tokens_, digest_});
+                        *directory_, overlay, registrar_.get(), *locator_, tokens_, digest_,
+                        link_service_.get(), commons_ ? &commons_->attached : &own_attached_});
   if (commons_)
     proxy_->public_registrations().set_on_learned([this](const proxy::PublicAddress& learned) {
       commons_->post_to_others(number_, [learned](Worker& other) {

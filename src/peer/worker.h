@@ -8,6 +8,7 @@
 //   sip::WorkerGroup           messages and streams of other workers are handed over
 //   registrar::BindingShelves  a user's bindings are kept by one worker, and read by all
 //   overlay::OverlayShare      the engine's thread is asked, and answers
+//   overlay::Attached          which links lead to members that cannot be reached
 //   seats                      everything rare: a task for another worker's thread
 #pragma once
 
@@ -19,7 +20,9 @@
 #include "base/siphash.h"
 #include "dns/locator.h"
 #include "identity/bundle.h"
+#include "overlay/attached.h"
 #include "overlay/directory.h"
+#include "overlay/link_service.h"
 #include "overlay/users.h"
 #include "peer/config.h"
 #include "peer/ground.h"
@@ -53,6 +56,7 @@ class Commons : public std::enable_shared_from_this<Commons> {
 
   sip::WorkerGroup group;
   registrar::BindingShelves shelves;
+  overlay::Attached attached;
 
   // On a worker's own thread: it is there, or gone (null).
   void seat(unsigned number, base::Loop& loop, Worker* worker) { seats_[number] = {&loop, worker}; }
@@ -87,12 +91,18 @@ class Worker {
   registrar::Registrar* registrar() { return registrar_.get(); }
   const registrar::Registrar* registrar() const { return registrar_.get(); }
   proxy::Proxy& proxy() { return *proxy_; }
+  overlay::LinkAsker& asker() { return *asker_; }
+  overlay::LinkService& link_service() { return *link_service_; }
+  // Where others are told to reach this peer: at `links`, or through others.
+  void set_reach(bool is_public, const std::vector<net::Address>& links,
+                 const std::vector<overlay::ViaPeer>& vias);
 
   // What it is doing, for the status.
   WorkerFigures figures() const;
 
  private:
   void locate_responses();
+  void make_link_service(overlay::Overlay& overlay);
   void make_registrar(overlay::Overlay& overlay, const std::vector<net::Address>& links);
   void make_proxy(overlay::Overlay& overlay);
   void note_lock_waits() const;
@@ -108,6 +118,10 @@ class Worker {
   Contexts tls_;
   std::unique_ptr<sip::TransportLayer> transport_;
   std::unique_ptr<sip::TransactionLayer> transactions_;
+  std::unique_ptr<overlay::LinkAsker> asker_;
+  overlay::RecordChecker checker_;  // of what members put over peer links
+  overlay::Attached own_attached_;  // of the only worker
+  std::unique_ptr<overlay::LinkService> link_service_;
   std::unique_ptr<overlay::Users> users_;
   std::unique_ptr<overlay::Directory> directory_;
   std::unique_ptr<dns::Locator> locator_;

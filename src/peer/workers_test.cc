@@ -242,6 +242,38 @@ TEST_F(Workers, OneThatCannotStartIsAnErrorWithItsReason) {
   EXPECT_TRUE(started.error().message.starts_with("worker 1: udp 127.0.0.1:")) << started.error().message;
 }
 
+// Its link is one worker's; whoever calls its phone comes to any of them.
+TEST_F(Workers, APeerThatCannotBeReachedIsReachedThroughEachOfThem) {
+  start(3);
+  Config hidden = config(1);
+  hidden.reachable = "no";
+  hidden.overlay_bootstrap = {status()["links"][0].get<std::string>()};
+  auto started = Peer::start(hidden, bundle(), ground->ground());
+  ASSERT_TRUE(started) << started.error().message;
+  auto home = std::move(*started);
+  const auto reached = [&] {
+    std::string text;
+    home->status([&](std::string answer) { text = std::move(answer); });
+    return nlohmann::json::parse(text)["reached"].get<std::string>();
+  };
+  for (int i = 0; i < 500 && reached() != "through 1 public peers"; ++i) run(10ms);
+  EXPECT_EQ(reached(), "through 1 public peers");
+  Phone callee(ground->loop(), ground->ground().network, home->sip_endpoints()[0].address, "hidden", false);
+  callee.register_here();
+  run(500ms);  // its record
+  for (int i = 0; i < kPhones; ++i) {
+    Phone& caller = phone(false);
+    caller.invite("sip:hidden@p2p.test");
+    const std::string ok = caller.wait("SIP/2.0 200", "INVITE");
+    caller.in_dialogue("ACK", ok, 1);
+    EXPECT_FALSE(callee.wait("ACK ", "ACK").empty());
+  }
+  EXPECT_GT(count(status(), "worker_handed_over_total{what=\"send\"}"), 0u);
+  home->stop();
+  run(20ms);
+  home.reset();
+}
+
 TEST_F(Workers, AStatusThatNobodyWaitsForIsForgotten) {
   start(2);
   bool answered = false;

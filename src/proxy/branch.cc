@@ -39,6 +39,7 @@ void Branch::reset() {
   flow_user.clear();
   source = {};
   link.reset();
+  attached = by_via = via_ends_here = impatient = false;
   hops.clear();
   next_hop = 0;
   trying_peer.reset();
@@ -112,15 +113,19 @@ void ResponseContexts::fail(Branch& branch, int status, std::string_view reason)
 std::optional<sip::Flow> ResponseContexts::next_flow(Branch& branch) {
   auto& transport = core_.parts.transport;
   branch.trying_peer.reset();
+  branch.by_via = false;
   if (branch.link) {
     const sip::Flow flow = *branch.link;
     branch.link.reset();
+    branch.by_via = branch.attached;
     if (transport.alive(flow)) return flow;
   }
+  branch.attached = false;
   while (branch.next_hop < branch.hops.size()) {
     const Hop& hop = branch.hops[branch.next_hop++];
     if (auto flow = transport.flow_to(hop.target)) {
       branch.trying_peer = hop.peer;
+      branch.by_via = hop.is_via;
       return flow;
     }
   }
@@ -154,6 +159,7 @@ void ResponseContexts::try_next(Branch& branch) {
 void ResponseContexts::conclude(Branch& branch) {
   auto& best = branch.context->best;
   if (branch.answered_503) return;  // that stands
+  if (branch.via_ends_here) return best.consider_local(503, "That peer is not reached through this one now");
   if (branch.timed_out) return best.consider_local(408, sip::reason_phrase(408));
   switch (branch.how) {
     case Branch::How::via_proxy:
@@ -175,7 +181,7 @@ base::Buffer ResponseContexts::build(Branch& branch, const sip::Flow& flow, std:
   leg.breadth = branch.breadth;
   leg.uri = branch.uri;
   leg.to_outside = branch.how == Branch::How::outside;
-  if (branch.to_phone() && branch.in_route) leg.pop = 1;
+  if (branch.to_phone() && branch.in_route) leg.pop = 1 + context.plan.pop_behind;
   if (branch.how == Branch::How::binding) {
     const auto* binding = targets_->binding_of(branch);
     if (!binding) return {};
@@ -233,7 +239,7 @@ namespace {
 
 // Whether there is another place, or another peer may be found, if this one stays silent.
 bool has_more(const Branch& branch) {
-  return branch.next_hop < branch.hops.size() ||
+  return branch.next_hop < branch.hops.size() || branch.via_ends_here ||
          (branch.how == Branch::How::member && !branch.exhausted && !branch.context->user.empty());
 }
 
@@ -241,10 +247,12 @@ bool has_more(const Branch& branch) {
 
 void ResponseContexts::arm(Branch& branch) {
   const bool more = has_more(branch);
+  branch.impatient = more;
   if (!more && branch.context->method != sip::Method::invite) return branch.timer.stop();
   const bool by_peer = branch.how == Branch::How::member || branch.how == Branch::How::via_proxy;
-  const auto patience =
-      by_peer && branch.context->method != sip::Method::invite ? limits::kPeerPatience : limits::kHopPatience;
+  const auto patience = by_peer && branch.context->method != sip::Method::invite ? limits::kPeerPatience
+                        : branch.by_via                                          ? limits::kViaPatience
+                                                                                 : limits::kHopPatience;
   core_.parts.loop.timers().start(branch.timer, more ? patience : sip::limits::kTimerC);
 }
 
@@ -256,8 +264,14 @@ void ResponseContexts::on_timer(base::TimerNode& node) {
 void ResponseContexts::out_of_patience(Branch& branch) {
   ResponseContext& context = *branch.context;
   if (branch.state != Branch::State::trying) return;
+  // It has said 100: somebody is there.
+  if (std::exchange(branch.impatient, false) && branch.client->has_provisional())
+    return context.method == sip::Method::invite
+               ? core_.parts.loop.timers().start(branch.timer, sip::limits::kTimerC)
+               : branch.timer.stop();
   if (!branch.client->has_provisional() && has_more(branch)) {
     ++core_.metrics.failovers;
+    if (branch.via_ends_here) return give_back(branch);
     if (branch.trying_peer) core_.parts.directory.failed(*branch.trying_peer);
     // A peer has one link, whatever its addresses.
     while (branch.trying_peer && branch.next_hop < branch.hops.size() &&
@@ -272,6 +286,14 @@ void ResponseContexts::out_of_patience(Branch& branch) {
   // 16.8. Without a provisional response Timer B has ended the transaction long ago.
   ++core_.metrics.timer_c;
   core_.parts.transactions.cancel(*branch.client);
+}
+
+// Its sender has another way to that peer, and waits to hear that this one is none.
+void ResponseContexts::give_back(Branch& branch) {
+  core_.parts.transactions.cancel(*branch.client);
+  conclude(branch);
+  finish(branch);
+  settle(*branch.context);
 }
 
 // The places that are left, to a branch beside.
@@ -290,7 +312,8 @@ void ResponseContexts::take_over(Branch& to, Branch& from) {
   to.hops = std::exchange(from.hops, {});
   to.next_hop = std::exchange(from.next_hop, 0);
   // The peer that is silent is not asked again.
-  to.searched_again = to.how == Branch::How::member && to.next_hop == to.hops.size();
+  to.searched_again =
+      to.how == Branch::How::member && to.next_hop == to.hops.size() && !std::exchange(from.attached, false);
   from.exhausted = true;  // the other one goes on looking
 }
 

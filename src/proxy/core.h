@@ -34,6 +34,11 @@ struct ProxyMetrics {
 struct Core {
   Core(ProxyConfig c, ProxyParts p);
 
+  // The link to a member that is reached through this peer.
+  std::optional<sip::Flow> attached(const identity::PeerId& member) const {
+    return parts.attached ? parts.attached->find(member) : std::nullopt;
+  }
+  bool has_attached() const { return parts.attached && parts.attached->size() > 0; }
   const registrar::Bindings* bindings() const {
     return parts.registrar ? &parts.registrar->bindings() : nullptr;
   }
@@ -48,6 +53,7 @@ struct Core {
   PublicRegistrations publics;
   FlowTokens tokens;
   std::uint64_t seed;  // of loop hashes
+  bool site = false;   // this peer is behind a NAT with its phones
 };
 
 }  // namespace causeway::proxy

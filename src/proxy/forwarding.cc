@@ -31,7 +31,7 @@ void share_breadth(const Message& request, int breadth, sip::Rewrite& edit, Scra
 
 // What only its own domain may see or say.
 void clean_identity(const Message& request, const Plan& plan, const Core& core, sip::Rewrite& edit) {
-  if (!plan.from_member) edit.remove_all(HeaderName::p_asserted_identity);
+  if (!plan.from_member || plan.from_user) edit.remove_all(HeaderName::p_asserted_identity);
   if (!request.has(HeaderName::proxy_authorization)) return;
   for (auto* field = request.first(HeaderName::proxy_authorization); field; field = request.next(*field)) {
     auto credentials = sip::parse_digest_response(request.value(*field));
@@ -51,13 +51,21 @@ void please_strict_router(const Message& request, const Plan& plan, sip::Rewrite
   edit.append("Route", scratch.join({"<", request.request_uri_text(), ">"}));
 }
 
-void record_routes(const Plan& plan, const Leg& leg, const Core& core, sip::Rewrite& edit, Scratch& scratch) {
+void record_routes(const Plan& plan, const Leg& leg, const Core& core, const sip::Flow& to, sip::Rewrite& edit,
+                   Scratch& scratch) {
   if (!plan.record_route) return;
   RecordRoute record(core.names, edit, scratch, plan.secure);
   if (plan.from_outside) record.domain();
-  if (!plan.caller_flow.empty()) record.flow(plan.caller_flow);
+  const auto facing = [&](const sip::Flow& phone) {
+    if (core.site) record.site(core.parts.transport.sent_by(phone), net::transport_name(phone.transport));
+  };
+  if (!plan.caller_flow.empty()) {
+    facing(plan.from);
+    record.flow(plan.caller_flow);
+  }
   if (!leg.callee_token.empty()) {
     record.own_flow(leg.callee_token);
+    facing(to);
   } else if (!leg.callee_flow.empty()) {
     record.flow(leg.callee_flow);
   }
@@ -79,7 +87,7 @@ base::Buffer splice_request(const Message& request, const Plan& plan, const Leg&
   count_hops(request, plan, edit, scratch);
   share_breadth(request, leg.breadth, edit, scratch);
   clean_identity(request, plan, core, edit);
-  record_routes(plan, leg, core, edit, scratch);
+  record_routes(plan, leg, core, flow, edit, scratch);
   if (!leg.path.empty()) edit.prepend(HeaderName::route, leg.path);
   if (!leg.contact.empty()) {
     edit.remove_all(HeaderName::contact);

@@ -16,13 +16,16 @@ namespace causeway::proxy {
 
 struct Plan {
   int pop = 0;            // own Route values at the top
+  int pop_behind = 0;     // and behind the flow that it goes down
   int max_forwards = -1;  // as it came
   std::uint32_t loop_hash = 0;
   bool record_route = false;
   bool from_outside = false;  // it crosses the boundary inward here
-  bool from_member = false;   // its identity headers are to be believed
+  bool from_member = false;   // it came over a peer link
+  bool from_user = false;     // ... of a user's, who speaks for himself only: no identity headers
   bool secure = false;        // SIPS
   std::string caller_flow;    // the caller's phone is here: "_P.TOKEN"
+  sip::Flow from;             // of a site: whence
 
   void reset() {
     Plan fresh;

@@ -106,7 +106,7 @@ void Proxy::Impl::route(Work& work) {
   sender_.kind = Sender::Kind::outsider;
   sender_.user.clear();
   sender_.caller_flow.clear();
-  sender_.registered = false;
+  sender_.registered = sender_.of_user = false;
   auto known = senders_.check(work.request, work.flow, work.route, sender_);
   if (work.transaction)
     work.transaction->known |= sender_.kind != Sender::Kind::outsider || sender_.registered;
@@ -144,7 +144,7 @@ bool Proxy::Impl::may_leave(const Work& work, const Sender& sender) {
     case Sender::Kind::phone:
       return true;
     case Sender::Kind::member:
-      if (core_.config.is_proxy) return true;
+      if (core_.config.is_proxy || sender.of_user) return true;
       refuse(work, {503, "This peer is no proxy peer"});
       return false;
     case Sender::Kind::outsider:
@@ -163,8 +163,11 @@ void Proxy::Impl::fill(const Work& work, const Sender& sender, ResponseContext& 
   plan.record_route = wants_record_route(work.request.method());
   plan.from_outside = sender.kind == Sender::Kind::outsider;
   plan.from_member = sender.kind == Sender::Kind::member;
+  plan.from_user = sender.of_user;
   plan.secure = work.valid.uri.is_sips;
   plan.caller_flow = sender.caller_flow;
+  plan.pop_behind = work.route.pop_behind;
+  plan.from = work.flow;
   context.breadth = work.valid.breadth;
   context.in_turn = work.valid.passes < limits::kMaxPassesInTurn;
 }
@@ -174,7 +177,8 @@ void Proxy::Impl::forward(const Work& work, const Sender& sender) {
   ResponseContext& context = contexts_.open(work.transaction, work.request);
   const Handle handle(context);
   fill(work, sender, context);
-  if (work.request.method() == Method::register_ && sender.kind == Sender::Kind::phone) {
+  const bool of_user = sender.kind == Sender::Kind::phone || sender.of_user;
+  if (work.request.method() == Method::register_ && of_user) {
     context.registration = std::make_unique<PublicRegister>();
     if (!core_.publics.prepare(work.request, sender.user, *context.registration))
       return contexts_.refuse(context, 400, "Bad To or Contact");
@@ -204,6 +208,10 @@ Proxy::Proxy(ProxyConfig config, ProxyParts parts)
 Proxy::~Proxy() = default;
 
 void Proxy::on_request(sip::ServerTransaction& transaction, const Message& request, const sip::Flow& flow) {
+  auto* links = impl_->core().parts.links;
+  if (request.method() == Method::other && flow.member && links &&
+      request.method_text() == overlay::kLinkMethod)
+    return links->on_link_request(transaction, request, flow);
   impl_->on_request(&transaction, request, flow);
 }
 
@@ -214,7 +222,17 @@ void Proxy::on_cancel(sip::ServerTransaction& invite, const Message&) { impl_->c
 // RFC 6026 8.9: a response that belongs to no transaction is not forwarded.
 void Proxy::on_stray_response(const Message&, const sip::Flow&) { ++impl_->core().metrics.strays; }
 
-void Proxy::on_gone(sip::ServerTransaction& transaction) { impl_->contexts().on_server_gone(transaction); }
+void Proxy::on_gone(sip::ServerTransaction& transaction) {
+  auto* links = impl_->core().parts.links;
+  if (links && transaction.method() == Method::other) links->on_link_gone(transaction);
+  impl_->contexts().on_server_gone(transaction);
+}
+
+void Proxy::on_flow_closed(const sip::Flow& flow) {
+  if (auto* links = impl_->core().parts.links; links && flow.member) links->on_link_closed(flow);
+}
+
+void Proxy::set_site(bool on) { impl_->core().site = on; }
 
 PublicRegistrations& Proxy::public_registrations() { return impl_->core().publics; }
 

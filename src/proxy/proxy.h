@@ -26,7 +26,9 @@
 #include "base/random.h"
 #include "dns/locator.h"
 #include "identity/sealing.h"
+#include "overlay/attached.h"
 #include "overlay/directory.h"
+#include "overlay/link_asker.h"
 #include "overlay/users.h"
 #include "registrar/registrar.h"
 #include "sip/digest.h"
@@ -57,6 +59,10 @@ struct ProxyParts {
   dns::Locator& locator;
   const identity::TokenSealer& tokens;
   const sip::DigestVerifier& digest;
+  // Who takes what members ask over peer links (method OVERLAY), and the members that are reached through
+  // this peer. Null: nobody.
+  overlay::LinkRequests* links = nullptr;
+  const overlay::Attached* attached = nullptr;
 };
 
 class PublicRegistrations;  // public_registration.h
@@ -73,7 +79,11 @@ class Proxy final : public sip::ServerUser {
   void on_cancel(sip::ServerTransaction& invite, const sip::Message& cancel) override;
   void on_stray_response(const sip::Message& response, const sip::Flow& flow) override;
   void on_gone(sip::ServerTransaction& transaction) override;
+  void on_flow_closed(const sip::Flow& flow) override;
   bool is_registered(const sip::Message& request) const override;  // here, or elsewhere through this peer
+
+  // This peer is behind a NAT, and its phones with it: they are to send everything through it (record_route.h).
+  void set_site(bool on);
 
   std::size_t calls_in_setup() const;  // response contexts
 

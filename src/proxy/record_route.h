@@ -9,6 +9,14 @@
 // so the outside sees D on top and comes back to whichever proxy peer then lives. When caller and
 // callee are at one peer both (a) and (b) are added.
 //
+// A peer behind a NAT adds one more, which faces its phone: behind (a), in front of (b).
+//
+//   sip:10.0.0.2:5060;transport=udp;lr;causeway-site
+//
+// Its phones then send everything through it. From elsewhere they would be seen at an address that is not the one
+// sealed in their token, so nobody would believe that they are who they are; and a NAT would have to be kept open.
+// Whoever comes to such a value takes it out.
+//
 // Every request but ACK, CANCEL and REGISTER gets them: within a dialogue they change nothing
 // (12.2.1.1), but the draft wants them on every request that crosses.
 #pragma once
@@ -23,6 +31,8 @@ namespace causeway::proxy {
 
 bool wants_record_route(sip::Method method);
 
+inline constexpr std::string_view kSiteParam = "causeway-site";
+
 class RecordRoute {
  public:
   // `secure`: the Request-URI is a SIPS URI, so ours must be (16.6 step 4).
@@ -33,6 +43,10 @@ class RecordRoute {
   void domain() { put({scheme_, names_.route_host(), ";lr>"}); }
   // `user` is "_PEERID.TOKEN".
   void flow(std::string_view user) { put({scheme_, user, "@", names_.route_host(), ";lr>"}); }
+  // `here`: host and port at which the phone has this peer.
+  void site(std::string_view here, std::string_view transport) {
+    put({scheme_, here, ";transport=", transport, ";lr;", kSiteParam, ">"});
+  }
   // The flow `token` at this peer.
   void own_flow(std::string_view token) {
     put({scheme_, names_.self_user(), ".", token, "@", names_.route_host(), ";lr>"});

@@ -96,6 +96,7 @@ void ResponseContexts::on_response(sip::ClientTransaction& transaction, const Me
   ResponseContext& context = *branch.context;
   if (response.status() < 200) {
     if (branch.state != Branch::State::trying) return;
+    branch.impatient = false;
     if (context.method == Method::invite) core_.parts.loop.timers().start(branch.timer, sip::limits::kTimerC);
     if (!context.answered) pass_back(context, response);
     return;
@@ -148,7 +149,9 @@ void ResponseContexts::on_error(Branch& branch, const Message& response) {
     if (branch.trying_peer) core_.parts.directory.failed(*branch.trying_peer);
     return advance(branch);
   }
-  if (!context.answered) {
+  if (status == 503 && branch.by_via && !context.answered) {  // the last way to that peer is none
+    context.best.consider_local(480, "That phone cannot be reached");
+  } else if (!context.answered) {
     const int as = status == 503 ? 500 : status;
     context.best.consider(response, splice_response(response, as, nullptr, core_));
     if (status >= 600) {

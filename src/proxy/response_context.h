@@ -13,9 +13,9 @@
 //     -> a client transaction each -> responses
 //     -> all have failed: the next lower q -> nothing left: the best response goes back, the context ends
 //
-// A branch that has said nothing for limits::kHopPatience (limits::kPeerPatience) while there is another
-// place to try does not hold the call up for the 32 s of Timer B: the next place is tried beside it, and
-// whoever answers first wins.
+// A branch that has said nothing for limits::kHopPatience (limits::kPeerPatience, limits::kViaPatience) while
+// there is another place to try does not hold the call up for the 32 s of Timer B: the next place is tried
+// beside it, and whoever answers first wins.
 //
 // An ACK has a context without server transaction: it is sent to the first place of its only target,
 // and that is all.
@@ -55,6 +55,7 @@ struct Node {
 struct Hop {
   sip::Target target;
   std::optional<identity::PeerId> peer;  // whose peer link it is
+  bool is_via = false;                   // that peer is not the one it is for, but leads to it
 };
 
 struct Branch : Node {
@@ -83,6 +84,7 @@ struct Branch : Node {
   How how = How::binding;
   bool accepted = false;        // a 2xx came
   bool answered_503 = false;    // a place has said that it cannot serve
+  bool impatient = false;       // its timer is that of a silent place, not Timer C
   bool timed_out = false;       // nothing came from the place that was tried last
   bool searched_again = false;  // its phone is looked for elsewhere than at `home`
   bool exhausted = false;       // nothing is left to look for
@@ -100,6 +102,9 @@ struct Branch : Node {
   std::string flow_user;          // flow target: "_PEERID.TOKEN"
   net::Endpoint source;           // flow target: where the phone was
   std::optional<sip::Flow> link;  // member: an open peer link, tried before the hops
+  bool attached = false;          // ... over which it is reached through this peer
+  bool by_via = false;            // the place that is tried leads through another peer, or `attached`
+  bool via_ends_here = false;     // its sender has chosen this peer as the way, and has others
   std::vector<Hop> hops;
   std::size_t next_hop = 0;
   std::optional<identity::PeerId> trying_peer;
@@ -205,6 +210,7 @@ class ResponseContexts final : public sip::ClientUser {
   void arm(Branch& branch);
   static void on_timer(base::TimerNode& node);
   void out_of_patience(Branch& branch);
+  void give_back(Branch& branch);
 
   void pass_back(ResponseContext& context, const sip::Message& response);
   void on_2xx(Branch& branch, const sip::Message& response);

@@ -1,5 +1,6 @@
 #include "proxy/route.h"
 #include "base/limits.h"
+#include "proxy/record_route.h"
 
 #include <string>
 
@@ -44,13 +45,19 @@ Route find_route(const Message& request, const sip::Uri& request_uri, const Over
                  bool from_member) {
   Route route;
   bool before_domain = true;
+  bool behind = false;
   bool fine = sip::for_each_value(request, HeaderName::route, [&](std::string_view value) {
     auto address = sip::parse_name_addr(value);
     if (!address) {
       route.refusal = {400, "Bad Route"};
       return false;
     }
-    const auto name = names.read(address->uri);
+    const bool of_site = address->uri.param(kSiteParam).has_value();
+    if (behind) {
+      route.pop_behind = of_site;
+      return false;
+    }
+    const auto name = of_site ? OverlayUri{.place = Place::here} : names.read(address->uri);
     if (name.place == Place::flow && !from_member && before_domain && !route.claim) {
       route.claim = name;
       ++route.pop;
@@ -62,7 +69,8 @@ Route find_route(const Message& request, const sip::Uri& request_uri, const Over
       route.name = name;
       route.next = address->uri;
       route.in_route = true;
-      return false;
+      behind = name.place == Place::flow;
+      return behind;
     }
     if (route.pop > limits::kMaxOwnRoutes) {
       route.too_many = true;

@@ -33,6 +33,7 @@ struct Route {
   sip::Uri next;          // the URI that decides: a Route value or the Request-URI
   bool in_route = false;  // `next` is a Route value
   int pop = 0;            // Route values to take out before it
+  int pop_behind = 0;     // ... and behind it, when it goes down to the phone (record_route.h: site)
   std::optional<OverlayUri> claim;
   bool too_many = false;  // own values: refused
   Refusal refusal;        // a Route set that cannot be read

@@ -170,21 +170,45 @@ SenderCheck::Result SenderCheck::prove(const Case& c, Sender& sender) const {
   return {};
 }
 
+// `room`: for the user part, while it is needed.
+SenderCheck::Case SenderCheck::describe(const Message& request, const sip::Flow& flow, const Route& route,
+                                        const sip::NameAddr& from, std::string& room) const {
+  Case c{request, flow, route, from};
+  c.in_dialogue = !request.to_tag().empty();
+  c.from_user = sip::plain_user(from.uri, room);
+  c.from_here = core_.names.is_domain(from.uri.host);
+  c.registers_elsewhere = request.method() == Method::register_ && route.way == Way::outside;
+  return c;
+}
+
+// What a user's own member says is what a phone of his could say (check_from); peers pass on what others say.
+SenderCheck::Result SenderCheck::check_member(const Message& request, const sip::Flow& flow,
+                                              const Route& route, Sender& sender) const {
+  sender.kind = Sender::Kind::member;
+  const auto users = core_.parts.transport.member_users(flow);
+  if (users.empty()) return {};
+  auto from = sip::parse_name_addr(request.value(HeaderName::from));
+  if (!from) return {Verdict::refused, {400, "Bad From"}};
+  std::string room;
+  Case c = describe(request, flow, route, *from, room);
+  sender.of_user = true;
+  Refusal refusal;
+  for (const std::string& user : users) {
+    sender.user = user;
+    refusal = check_from(c, user);
+    if (!refusal) return {};
+  }
+  return {Verdict::refused, refusal};
+}
+
 SenderCheck::Result SenderCheck::check(const Message& request, const sip::Flow& flow, const Route& route,
                                        Sender& sender) {
-  if (flow.member) {
-    sender.kind = Sender::Kind::member;
-    return {};
-  }
+  if (flow.member) return check_member(request, flow, route, sender);
   auto from = sip::parse_name_addr(request.value(HeaderName::from));
   if (!from) return {Verdict::refused, {400, "Bad From"}};
 
-  Case c{request, flow, route, *from};
-  c.in_dialogue = !request.to_tag().empty();
   std::string room;
-  c.from_user = sip::plain_user(from->uri, room);
-  c.from_here = core_.names.is_domain(from->uri.host);
-  c.registers_elsewhere = request.method() == Method::register_ && route.way == Way::outside;
+  Case c = describe(request, flow, route, *from, room);
   if (request.has(HeaderName::p_asserted_identity)) {
     sip::for_each_value(request, HeaderName::p_asserted_identity, [&](std::string_view value) {
       auto asserted = sip::parse_name_addr(value);

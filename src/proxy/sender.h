@@ -1,7 +1,8 @@
 // Who sent a request, and may it say so?
 //
 //   member    it came over a peer link: the other end has proved a PEERID, and has asked these
-//             questions already
+//             questions already. If its certificate names users (sip::TransportLayer::member_users) it is
+//             theirs, who says what a proven phone of theirs may say
 //   phone     an own phone, which has proved to be one of user `user`:
 //               - by the stream on which that user's REGISTER was accepted
 //               - by digest (407)
@@ -25,13 +26,15 @@
 
 #include "proxy/core.h"
 #include "proxy/route.h"
+#include "sip/headers.h"
 
 namespace causeway::proxy {
 
 struct Sender {
   enum class Kind { outsider, phone, member };
   Kind kind = Kind::outsider;
-  std::string user;         // phone: whose
+  bool of_user = false;     // member: it is a user's, and speaks for `user` alone
+  std::string user;         // phone, member of a user: whose
   bool registered = false;  // not believed, but this very flow is that of a phone of who it says it is
   std::string caller_flow;  // phone: user part of its flow URI, "_PEERID.TOKEN", for Record-Route
 };
@@ -57,6 +60,10 @@ class SenderCheck {
   struct Case;
   enum class Proof { none, right, stale, wrong };
 
+  Case describe(const sip::Message& request, const sip::Flow& flow, const Route& route,
+                const sip::NameAddr& from, std::string& room) const;
+  Result check_member(const sip::Message& request, const sip::Flow& flow, const Route& route,
+                      Sender& sender) const;
   bool by_claim(const Case& c) const;
   std::string_view candidate(const Case& c) const;
   bool must_prove(const Case& c) const;

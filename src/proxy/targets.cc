@@ -89,7 +89,8 @@ void Targets::to_user(ResponseContext& context, const sip::Uri& uri) {
   const Wanted want = wanted(uri);
   add_bindings(context, want);
   // Alone, what this peer has put is all there is, and it comes from these bindings.
-  if (core_.parts.overlay.alone()) return user_found(context, {}, want);
+  // But for what those have put who are reached through it.
+  if (core_.parts.overlay.alone() && !core_.has_attached()) return user_found(context, {}, want);
 
   const Handle handle(context);
   if (!want.one) {  // the usual case: small enough to need no memory
@@ -143,14 +144,35 @@ void Targets::set_member(Branch& branch, const overlay::UserContact& contact) {
   branch.how = How::member;
   branch.instance = contact.instance;
   branch.home = contact.home;
-  branch.hops.clear();
-  branch.next_hop = 0;
-  const auto name = identity::peer_host(contact.home, core_.names.domain());
-  for (const auto& address : contact.endpoints)
-    branch.hops.push_back({{{net::Transport::tls, address}, name, true}, contact.home});
+  add_places(branch, contact.vias, contact.endpoints);
   if (!branch.flow_target)
     branch.uri = (branch.context->plan.secure ? "sips:_" : "sip:_") + contact.home.text() + "." +
                  contact.token + "@" + core_.names.domain();
+}
+
+// A peer has sent it here because this one leads to the home peer; it has others to go to.
+bool Targets::chosen_as_via(const Branch& branch) {
+  const Plan& plan = branch.context->plan;
+  return plan.from_member && !plan.from_user && (branch.flow_target || branch.context->user.empty());
+}
+
+// Those of the peer `branch.home`.
+void Targets::add_places(Branch& branch, const std::vector<overlay::ViaPeer>& vias,
+                         const std::vector<net::Address>& links) {
+  branch.hops.clear();
+  branch.next_hop = 0;
+  const auto self = core_.names.self();
+  branch.via_ends_here =
+      chosen_as_via(branch) && std::ranges::any_of(vias, [&](const auto& via) { return via.peer == self; });
+  for (const auto& via : vias) {
+    if (via.peer == self || branch.via_ends_here) continue;
+    const auto name = identity::peer_host(via.peer, core_.names.domain());
+    for (const auto& address : via.links)
+      branch.hops.push_back({{{net::Transport::tls, address}, name, true}, via.peer, true});
+  }
+  const auto name = identity::peer_host(branch.home, core_.names.domain());
+  for (const auto& address : links)
+    branch.hops.push_back({{{net::Transport::tls, address}, name, true}, branch.home});
 }
 
 void Targets::user_found(ResponseContext& context, const overlay::UserLookup& lookup, const Wanted& want) {
@@ -220,13 +242,9 @@ void Targets::peer_record(Branch& branch) {
 
 void Targets::peer_found(Branch& branch, const std::vector<overlay::Record>& records) {
   if (branch.state != State::searching) return;
-  const auto name = identity::peer_host(branch.home, core_.names.domain());
   for (const auto& record : records) {
     if (record.kind != overlay::Kind::peer || record.is_tombstone()) continue;
-    auto body = overlay::decode_peer(record.body);
-    if (!body) continue;
-    for (const auto& address : body->links)
-      branch.hops.push_back({{{net::Transport::tls, address}, name, true}, branch.home});
+    if (auto body = overlay::decode_peer(record.body)) add_places(branch, body->vias, body->links);
   }
   if (branch.hops.empty()) return last_resort(branch);
   contexts_.resolved(branch);
@@ -312,6 +330,15 @@ void Targets::proxies_found(Branch& branch, const std::vector<overlay::ServiceBo
 
 // ---- places
 
+// An open link to that peer; through this one, or, if nothing is known of its addresses, any.
+void Targets::find_link(Branch& branch) {
+  branch.link = core_.attached(branch.home);
+  branch.attached = branch.link.has_value();
+  branch.via_ends_here |= branch.attached && chosen_as_via(branch);
+  if (!branch.link && branch.hops.empty() && branch.home != core_.names.self())
+    branch.link = core_.parts.transport.member_flow(identity::peer_host(branch.home, core_.names.domain()));
+}
+
 void Targets::find_places(Branch& branch) {
   switch (branch.how) {
     case How::binding: {
@@ -323,9 +350,7 @@ void Targets::find_places(Branch& branch) {
       return ask_dns(branch, *uri);
     }
     case How::member:
-      if (!branch.link && branch.hops.empty() && branch.home != core_.names.self())
-        branch.link =
-            core_.parts.transport.member_flow(identity::peer_host(branch.home, core_.names.domain()));
+      if (!branch.link) find_link(branch);
       if (branch.link || !branch.hops.empty()) return contexts_.resolved(branch);
       return branch.flow_target ? find_flow(branch) : peer_record(branch);
     case How::outside: {
@@ -343,7 +368,7 @@ void Targets::find_places(Branch& branch) {
 
 bool Targets::find_again(Branch& branch) {
   const bool a_phone = branch.how == How::binding || branch.how == How::member;
-  if (!a_phone || branch.exhausted || branch.context->user.empty()) return false;
+  if (!a_phone || branch.exhausted || branch.via_ends_here || branch.context->user.empty()) return false;
   if (branch.searches++ == 2) {
     last_resort(branch);
     return true;

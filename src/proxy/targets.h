@@ -10,11 +10,16 @@
 //
 // How the phone of a flow `_X.T` is found (T opened: user, instance, where it was):
 //   1. a binding of this user and instance here, whoever X is
-//   2. X is another peer with an open peer link: there
+//   2. X is another peer with an open peer link, or reached through this one: there
 //   3. the user's record: the peer that has the instance now (X or another)
 //   4. X's own peer record
 //   5. in a dialogue: the address at which the phone was
 //   6. 480
+//
+// A peer that cannot be reached names others that lead to it (overlay/public_links.h): these are its places.
+// One of them that has no link to it, or a silent one, and was asked by a member, says 503 at once and looks
+// no further: who has asked goes on to the next. So a request makes no more than one such step, whatever the
+// records say.
 #pragma once
 
 #include <string>
@@ -59,6 +64,10 @@ class Targets {
   void add_bindings(ResponseContext& context, const Wanted& wanted);
   void add_contact(ResponseContext& context, const overlay::UserContact& contact);
   void set_member(Branch& branch, const overlay::UserContact& contact);
+  void add_places(Branch& branch, const std::vector<overlay::ViaPeer>& vias,
+                  const std::vector<net::Address>& links);
+  static bool chosen_as_via(const Branch& branch);
+  void find_link(Branch& branch);
   void find_flow(Branch& branch);
   void flow_found(Branch& branch, const overlay::UserLookup& lookup);
   void peer_record(Branch& branch);

@@ -92,6 +92,21 @@ Peer::Peer(World& world, std::string ip, PeerOptions options)
     registrar_->set_accounts(std::make_shared<identity::Accounts>(world.accounts));
     registrar_->set_links({link});
   }
+  asker_ = std::make_unique<overlay::LinkAsker>(
+      overlay::LinkAsker::Parts{world.loop, world.random, metrics_, *transport_, *transactions_},
+      std::string(kDomain), id_);
+  checker_ = std::make_unique<overlay::RecordChecker>(std::string(kDomain), bundle_.authority, metrics_);
+  service_ = std::make_unique<overlay::LinkService>(
+      overlay::LinkService::Parts{*asker_, *network_, member_tls_.get(), *overlay_, *checker_, attached_});
+  service_->set_public(!options.sheltered);
+  if (options.sheltered) {
+    overlay::PublicLinksConfig known;
+    for (const auto& other : world.peers)
+      if (other) known.bootstrap.push_back({*net::Ip::parse(other->ip()), 7400});
+    links_ = std::make_unique<overlay::PublicLinks>(*asker_, known);
+    service_->set_links(links_.get());
+    world.net.shelter(*net::Ip::parse(ip_));
+  }
   proxy_ = std::make_unique<Proxy>(
       ProxyConfig{.domain = std::string(kDomain),
                   .peer = id_,
@@ -99,11 +114,16 @@ Peer::Peer(World& world, std::string ip, PeerOptions options)
                   .open = options.open,
                   .max_forks = options.max_forks},
       ProxyParts{world.loop, world.random, metrics_, *transport_, *transactions_, *users_, *directory_,
-                 *overlay_, registrar_.get(), *locator_, *tokens_, *digest_});
+                 *overlay_, registrar_.get(), *locator_, *tokens_, *digest_, service_.get(), &attached_});
   transactions_->set_core(*proxy_);
   const auto now = world.loop.unix_now();
   overlay_->put(signer_.sign(overlay::Kind::peer, "sip:_" + id_.text() + "@p2psip.org", now, now + 120000,
-                             overlay::encode(overlay::PeerBody{{link}})));
+                             overlay::encode(overlay::PeerBody{{link}, {}})));
+  if (links_) {
+    links_->start();
+    world.run(1s);
+    name_vias();
+  }
   if (options.proxy || options.pretends) {
     overlay::ServiceBody body;
     body.peer = id_;
@@ -118,8 +138,18 @@ Peer::~Peer() { stop(); }
 
 void Peer::kill() { world_.net.kill(*net::Ip::parse(ip_)); }
 
+void Peer::name_vias() {
+  registrar_->set_links({}, links_->vias());
+  const auto now = world_.loop.unix_now();
+  overlay_->put(signer_.sign(overlay::Kind::peer, "sip:_" + id_.text() + "@p2psip.org", now, now + 120000,
+                             overlay::encode(overlay::PeerBody{{}, links_->vias()})));
+}
+
 void Peer::stop() {
   proxy_.reset();
+  links_.reset();
+  service_.reset();
+  asker_.reset();
   registrar_.reset();
   transactions_.reset();
   transport_.reset();
@@ -378,6 +408,7 @@ Peer& World::peer(PeerOptions options) {
 Ua& World::phone_of(const std::string& user, Peer& at) {
   uas.push_back(std::make_unique<Ua>(*this, "sip:" + user + "@p2psip.org",
                                      fmt::format("10.1.0.{}:5060", ++last_phone), at.address()));
+  net.let_in(at.address().ip, uas.back()->address.ip);
   return *uas.back();
 }
 

@@ -15,7 +15,9 @@
 #include "identity/authority.h"
 #include "net/sim_network.h"
 #include "net/tls.h"
+#include "overlay/link_service.h"
 #include "overlay/memory_overlay.h"
+#include "overlay/public_links.h"
 #include "proxy/proxy.h"
 
 namespace causeway::proxy::testing {
@@ -41,6 +43,8 @@ struct PeerOptions {
   bool tcp = false;
   int max_forks = limits::kMaxForks;
   bool pretends = false;  // offers itself as a proxy peer, but is not set up as one
+  // Behind a NAT: reached through the peers that are there already.
+  bool sheltered = false;
 };
 
 class World;
@@ -67,6 +71,10 @@ class Peer {
   ~Peer();
   void kill();  // the host falls silent
   void stop();  // the program ends: connections close, sockets are refused
+  // Names the peers that lead to it now in its records.
+  void name_vias();
+  overlay::PublicLinks& links() { return *links_; }
+  const overlay::Attached& attached() const { return attached_; }
   std::string flow_prefix() const { return "sip:_" + id().text() + "."; }
   const identity::PeerId& id() const { return id_; }
   const std::string& ip() const { return ip_; }
@@ -99,6 +107,11 @@ class Peer {
   std::unique_ptr<sip::TransactionLayer> transactions_;
   std::unique_ptr<Gauge> gauge_;
   std::unique_ptr<registrar::Registrar> registrar_;
+  std::unique_ptr<overlay::LinkAsker> asker_;
+  std::unique_ptr<overlay::RecordChecker> checker_;
+  overlay::Attached attached_;
+  std::unique_ptr<overlay::LinkService> service_;
+  std::unique_ptr<overlay::PublicLinks> links_;
   std::unique_ptr<Proxy> proxy_;
 };
 

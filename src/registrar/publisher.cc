@@ -19,6 +19,13 @@ Publisher::Publisher(std::string domain, base::Loop& loop, base::Random& random,
                                  "user records signed and put into the overlay")),
       tombstones_(metrics.counter("registrar_tombstones_total", "user records withdrawn from the overlay")) {}
 
+bool Publisher::set_links(std::vector<net::Address> links, std::vector<overlay::ViaPeer> vias) {
+  if (links == links_ && vias == vias_) return false;
+  links_ = std::move(links);
+  vias_ = std::move(vias);
+  return true;
+}
+
 void Publisher::publish(RegisteredUser& user) {
   // Up to a fifth earlier, by chance: a thousand phones that registered together after a power cut
   // should not be refreshed together for ever.
@@ -29,7 +36,7 @@ void Publisher::publish(RegisteredUser& user) {
   base::UnixMs expiry = now + base::Duration(Registrar::kRecordLife).count();
   base::Bytes body;
   if (!user.bindings.empty()) {
-    overlay::UserBody contacts;
+    overlay::UserBody contacts{.contacts = {}, .vias = vias_};
     for (const Binding& b : user.bindings) {
       if (contacts.contacts.size() == overlay::limits::kMaxContacts) break;
       contacts.contacts.push_back({.instance = b.instance_hash,
@@ -38,7 +45,8 @@ void Publisher::publish(RegisteredUser& user) {
                                    .token = std::string(b.token()),
                                    .q = b.q,
                                    .registered = b.registered,
-                                   .expiry = expiry});
+                                   .expiry = expiry,
+                                   .vias = {}});
     }
     body = overlay::encode(contacts);
     ++published_;

@@ -23,7 +23,8 @@ class Publisher {
   Publisher(std::string domain, base::Loop& loop, base::Random& random, overlay::Overlay& overlay,
             overlay::Users& users, const overlay::Signer& signer, base::Metrics& metrics);
 
-  void set_links(std::vector<net::Address> links) { links_ = std::move(links); }
+  // False: nothing has changed.
+  bool set_links(std::vector<net::Address> links, std::vector<overlay::ViaPeer> vias);
 
   // Puts the record of what is bound now, or a tombstone if nothing is and a record was put before.
   void publish(RegisteredUser& user);
@@ -36,6 +37,7 @@ class Publisher {
   overlay::Users& users_;
   const overlay::Signer& signer_;
   std::vector<net::Address> links_;
+  std::vector<overlay::ViaPeer> vias_;
   base::Counter& published_;
   base::Counter& tombstones_;
 };

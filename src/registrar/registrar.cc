@@ -382,8 +382,8 @@ void Registrar::set_accounts(std::shared_ptr<const identity::Accounts> accounts)
   impl_->accounts_ = std::move(accounts);
 }
 const identity::Accounts& Registrar::accounts() const { return *impl_->accounts_; }
-void Registrar::set_links(std::vector<net::Address> links) {
-  impl_->publisher_.set_links(std::move(links));
+void Registrar::set_links(std::vector<net::Address> links, std::vector<overlay::ViaPeer> vias) {
+  if (!impl_->publisher_.set_links(std::move(links), std::move(vias))) return;
   impl_->table_.for_each([this](RegisteredUser& user) { impl_->publisher_.publish(user); });
 }
 void Registrar::withdraw_all() {

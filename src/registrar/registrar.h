@@ -73,8 +73,9 @@ class Registrar {
   void set_accounts(std::shared_ptr<const identity::Accounts> accounts);
   const identity::Accounts& accounts() const;
 
-  // What other peers must dial to reach this one; in every user record. Changing it republishes.
-  void set_links(std::vector<net::Address> links);
+  // What other peers must dial to reach this one, and the peers that lead to it if it cannot be reached; in
+  // every user record. Changing it republishes.
+  void set_links(std::vector<net::Address> links, std::vector<overlay::ViaPeer> vias = {});
 
   // Withdraws all user records (tombstones): for a peer that stops in good order.
   void withdraw_all();

@@ -64,6 +64,8 @@ Connections::Connections(base::Loop& loop, net::Network& network, base::Metrics&
       closed_(metrics.counter("sip_connections_closed_total", "streams that have ended")),
       idle_(metrics.counter("sip_connections_ended_total{reason=\"idle\"}",
                             "streams ended by us: nothing came or went for too long")),
+      silent_(metrics.counter("sip_connections_ended_total{reason=\"silent\"}",
+                              "streams ended by us: no answer to a keep-alive")),
       slow_(metrics.counter("sip_connections_ended_total{reason=\"slow message\"}",
                             "streams ended by us: a message was begun and not completed in time")),
       not_sip_(metrics.counter("sip_connections_ended_total{reason=\"not SIP\"}",
@@ -100,6 +102,17 @@ std::string Connections::proven_member(const net::Stream& stream) const {
   return {};
 }
 
+// RFC 5922 7.1: a URI with a user part names that user. A certificate that names users is one of theirs, who
+// speaks for nobody else; those of peers name none.
+void Connections::note_users(Connection& connection, const net::Stream& stream) {
+  for (const std::string& certified : stream.certified_names()) {
+    const auto at = certified.find('@');
+    if (at == std::string::npos || !certified.starts_with("sip:")) continue;
+    connection.users.push_back(certified.substr(4, at - 4));
+  }
+  if (!connection.users.empty()) ++with_users_;
+}
+
 void Connections::accept(std::unique_ptr<net::Stream> stream, net::Transport transport, bool member) {
   Flow flow{transport, member, 0, stream->remote()};
   std::string name, key;
@@ -115,6 +128,7 @@ void Connections::accept(std::unique_ptr<net::Stream> stream, net::Transport tra
   ++accepted_;
   flow.connection = ++last_number_;
   Connection& connection = add(flow, std::move(name), std::move(key));
+  if (member) note_users(connection, *stream);
   stream->set_handler(connection);
   connection.adopt(std::move(stream));
 }
@@ -123,7 +137,9 @@ std::optional<Flow> Connections::to(const Target& target) {
   const bool tls = target.member || target.endpoint.transport == net::Transport::tls;
   net::TlsContext* context = target.member ? contexts_.member : contexts_.tls_client;
   if ((tls && !context) || target.tls_name.size() > StreamKey::kMostName) return std::nullopt;
-  if (target.member && target.tls_name.empty()) return std::nullopt;
+  const bool anybody = target.member && target.tls_name.empty();
+  if (anybody)
+    if (auto link = link_at(target.endpoint.address)) return link;
   const StreamKey key =
       target.member ? StreamKey(target.tls_name) : StreamKey(target.endpoint, target.tls_name);
   if (const auto known = by_key_.find(key.view()); known != by_key_.end())
@@ -132,11 +148,18 @@ std::optional<Flow> Connections::to(const Target& target) {
   ++opened_;
   const auto transport = target.member ? net::Transport::tls : target.endpoint.transport;
   Flow flow{transport, target.member, 0, target.endpoint.address, ++last_number_};
-  Connection& connection = add(flow, lower(target.tls_name), std::string(key.view()));
+  Connection& connection =
+      add(flow, lower(target.tls_name), anybody ? std::string() : std::string(key.view()));
   net::TlsClient client;
   if (tls) client = {context, target.tls_name};
   connection.adopt(network_.connect(target.endpoint.address, client, connection));
   return flow;
+}
+
+std::optional<Flow> Connections::link_at(const net::Address& address) const {
+  for (const auto& [number, connection] : by_number_)
+    if (connection->flow().member && connection->flow().remote == address) return connection->flow();
+  return std::nullopt;
 }
 
 // A server that names itself by its address in a Record-Route or Contact has seldom a certificate for
@@ -164,6 +187,27 @@ void Connections::send(const Flow& flow, base::Buffer bytes) {
     known->second->send(std::move(bytes));
 }
 
+void Connections::keep_alive(const Flow& flow, base::Duration ping, base::Duration pong) {
+  if (auto known = by_number_.find(flow.connection); known != by_number_.end())
+    known->second->keep_alive(ping, pong);
+}
+
+void Connections::expect(const Flow& flow, base::Duration silence) {
+  if (auto known = by_number_.find(flow.connection); known != by_number_.end())
+    known->second->expect(silence);
+}
+
+void Connections::close(const Flow& flow, std::string_view why) {
+  if (auto known = by_number_.find(flow.connection); known != by_number_.end())
+    known->second->close(Connection::End::not_wanted, why);
+}
+
+std::span<const std::string> Connections::users_of(const Flow& flow) const {
+  if (with_users_ == 0) return {};
+  const auto known = by_number_.find(flow.connection);
+  return known == by_number_.end() ? std::span<const std::string>{} : std::span(known->second->users);
+}
+
 std::string_view Connections::name_of(const Flow& flow) const {
   const auto known = by_number_.find(flow.connection);
   return known == by_number_.end() ? std::string_view{} : std::string_view(known->second->name());
@@ -179,8 +223,17 @@ void Connections::on_stream_error(Connection& connection, std::string_view bytes
 
 // TLS has checked the name; a peer link must in any case not rest on that alone.
 void Connections::on_stream_connected(Connection& connection) {
-  if (!connection.flow().member || proven_member(connection.stream()) == connection.name())
+  if (!connection.flow().member) return user_.on_stream_connected(connection.flow());
+  std::string proven = proven_member(connection.stream());
+  if (connection.name().empty() && !proven.empty()) {  // anybody was called
+    std::string key(StreamKey(proven).view());
+    connection.set_name(proven);
+    if (by_key_.try_emplace(key, connection.flow().connection).second) connection.key = std::move(key);
+  }
+  if (!proven.empty() && proven == connection.name()) {
+    note_users(connection, connection.stream());
     return user_.on_stream_connected(connection.flow());
+  }
   ++not_a_member_;
   connection.close(Connection::End::not_a_member, "its certificate is not that of the peer that was called");
 }
@@ -201,12 +254,14 @@ void Connections::unregister(Connection& connection) {
 void Connections::on_stream_closed(Connection& connection, Connection::End end, std::string_view why) {
   ++closed_;
   if (end == Connection::End::idle) ++idle_;
+  if (end == Connection::End::silent) ++silent_;
   if (end == Connection::End::slow_message) ++slow_;
   if (end == Connection::End::not_sip) ++not_sip_;
   base::log::debug("sip", "{} connection {} to {}: {}", net::transport_name(connection.flow().transport),
                    connection.flow().connection, connection.flow().remote.text(), why);
   auto known = by_number_.find(connection.flow().connection);
   if (known == by_number_.end()) return;
+  if (!connection.users.empty()) --with_users_;
   dead_.push_back({std::move(known->second), std::string(why)});
   by_number_.erase(known);
   unregister(connection);

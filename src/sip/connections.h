@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -50,13 +51,19 @@ class Connections final : public Connection::Owner {
   // What a listener has accepted.
   void accept(std::unique_ptr<net::Stream> stream, net::Transport transport, bool member);
 
-  // An open connection to the target, or a new one. None if it needs certificates that we do not have.
+  // An open connection to the target, or a new one. None if it needs certificates that we do not have. A
+  // member without a name: whoever is there, if it is one.
   std::optional<Flow> to(const Target& target);
   std::optional<Flow> to_member(std::string_view name) const;
 
   bool alive(const Flow& flow) const { return by_number_.contains(flow.connection); }
   void send(const Flow& flow, base::Buffer bytes);
+  void keep_alive(const Flow& flow, base::Duration ping, base::Duration pong);
+  void expect(const Flow& flow, base::Duration silence);
+  void close(const Flow& flow, std::string_view why);
   std::string_view name_of(const Flow& flow) const;
+  // Connection::users.
+  std::span<const std::string> users_of(const Flow& flow) const;
   std::size_t count() const { return by_number_.size(); }
 
  private:
@@ -73,8 +80,10 @@ class Connections final : public Connection::Owner {
   void on_stream_closed(Connection& connection, Connection::End end, std::string_view why) override;
 
   std::optional<Flow> same_place(const Target& target) const;
+  std::optional<Flow> link_at(const net::Address& address) const;
   Connection& add(const Flow& flow, std::string name, std::string key);
   std::string proven_member(const net::Stream& stream) const;
+  void note_users(Connection& connection, const net::Stream& stream);
   void unregister(Connection& connection);
   void bury();
 
@@ -84,6 +93,7 @@ class Connections final : public Connection::Owner {
   Contexts contexts_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> by_number_;
   Keys by_key_;
+  std::size_t with_users_ = 0;
   std::uint64_t last_number_;
 
   // Closed connections: their users are told, and they are destroyed, in the next turn.
@@ -98,6 +108,7 @@ class Connections final : public Connection::Owner {
   base::Counter& accepted_;
   base::Counter& closed_;
   base::Counter& idle_;
+  base::Counter& silent_;
   base::Counter& slow_;
   base::Counter& not_sip_;
   base::Counter& not_a_member_;

@@ -387,4 +387,10 @@ bool has_token(std::string_view list, std::string_view token) {
   return false;
 }
 
+bool has_token(const Message& message, HeaderName name, std::string_view token) {
+  for (auto* field = message.first(name); field; field = message.next(*field))
+    if (has_token(message.value(*field), token)) return true;
+  return false;
+}
+
 }  // namespace causeway::sip

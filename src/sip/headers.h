@@ -86,6 +86,8 @@ std::string unquote(std::string_view text);
 std::string quote(std::string_view text);
 // True if the comma-separated token list (Supported, Require, Proxy-Require) has the token.
 bool has_token(std::string_view list, std::string_view token);
+// The same in any field of that name.
+bool has_token(const Message& message, HeaderName name, std::string_view token);
 
 template <class F>
 bool for_each_value_impl(std::string_view field, F&& f) {

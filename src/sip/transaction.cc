@@ -104,6 +104,7 @@ void TransactionLayer::on_message(const Message& message, const Via& top_via, co
 
 void TransactionLayer::on_flow_closed(const Flow& flow, std::string_view) {
   impl_->clients.on_flow_closed(flow);
+  if (impl_->core) impl_->core->on_flow_closed(flow);
 }
 
 void TransactionLayer::on_unreachable(const net::Address& to) { impl_->clients.on_unreachable(to); }

@@ -93,6 +93,8 @@ class ServerUser {
   virtual void on_stray_response(const Message& response, const Flow& flow) = 0;
   // The transaction ends; `context` must not be used through it any more.
   virtual void on_gone(ServerTransaction& transaction) = 0;
+  // A stream has ended; transactions on it have failed, or are about to be told.
+  virtual void on_flow_closed(const Flow& flow) { (void)flow; }
   // Whether this REGISTER is for somebody who has a registration here: it is taken even in overload.
   virtual bool is_registered(const Message& request) const {
     (void)request;

@@ -486,6 +486,16 @@ std::string_view TransportLayer::sent_by(const Flow& flow) const { return impl_-
 std::string_view TransportLayer::member_name(const Flow& flow) const {
   return flow.member ? impl_->connections().name_of(flow) : std::string_view{};
 }
+std::span<const std::string> TransportLayer::member_users(const Flow& flow) const {
+  return flow.member ? impl_->connections().users_of(flow) : std::span<const std::string>{};
+}
+void TransportLayer::keep_alive(const Flow& flow, base::Duration ping, base::Duration pong) {
+  impl_->connections().keep_alive(flow, ping, pong);
+}
+void TransportLayer::expect(const Flow& flow, base::Duration silence) {
+  impl_->connections().expect(flow, silence);
+}
+void TransportLayer::close(const Flow& flow, std::string_view why) { impl_->connections().close(flow, why); }
 std::optional<Flow> TransportLayer::response_flow(const Flow& flow, const Via& top_via) {
   return impl_->response_flow(flow, top_via);
 }

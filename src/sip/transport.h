@@ -85,7 +85,8 @@ class TransportLayer {
   base::Status open(const TransportConfig& config);
 
   // The flow to a target. UDP: at once. Streams: an open connection is reused, else one is begun and
-  // sends wait for it; failure is told by on_flow_closed. Over UDP the local socket is one of the
+  // sends wait for it; failure is told by on_flow_closed. A member without tls_name: whoever is there, if it
+  // is a member. Over UDP the local socket is one of the
   // same address family; none gives no flow.
   std::optional<Flow> flow_to(const Target& target);
   // An existing connection to a member, by its proven name, if there is one.
@@ -97,10 +98,20 @@ class TransportLayer {
   // For how long what is being handled has waited to be read (net::Network::waited).
   std::chrono::microseconds waited() const;
 
+  // A stream of this worker: ping it when nothing has come for `ping`, and end it when nothing comes for
+  // `pong` after that (RFC 5626 4.4.1); end it when nothing has come for `silence`; end it now. What ends is
+  // told by on_flow_closed.
+  void keep_alive(const Flow& flow, base::Duration ping, base::Duration pong);
+  void expect(const Flow& flow, base::Duration silence);
+  void close(const Flow& flow, std::string_view why);
+
   // What stands in our Via for requests sent down this flow: "192.0.2.1:5060".
   std::string_view sent_by(const Flow& flow) const;
   // The name that the other end of a peer link has proved: "PEERID.peers.D", or empty.
   std::string_view member_name(const Flow& flow) const;
+  // The users whom the other end of a peer link speaks for, by its certificate, and nobody else. None: it is
+  // a peer's, which forwards what others say.
+  std::span<const std::string> member_users(const Flow& flow) const;
 
   // Where the response to a request that came on `flow` with this top Via goes (18.2.2, RFC 3581).
   // If the connection it came on has ended, a new one (or none).
@@ -113,8 +124,8 @@ class TransportLayer {
   // Is this the ACK to one? Then it has arrived: its source is what it says.
   bool acknowledges_stateless(const Message& ack, const Via& top_via, const Flow& flow);
 
-  // The same before anything is parsed, for what is of the usual form (refusal.h). No buffer, false: let it be
-  // parsed. A refusal leaves after everything else of this turn.
+  // The same before anything is parsed, for what is of the usual form (refusal.h). No buffer, false: let it
+  // be parsed. A refusal leaves after everything else of this turn.
   base::Buffer write_refusal(std::string_view request, const Via& top_via, const Flow& flow) const;
   void send_refusal(base::Buffer refusal, const Via& top_via, const Flow& flow);
   bool acknowledges_stateless(std::string_view ack, const Flow& flow);
