@@ -29,8 +29,9 @@ def read(path: Path):
                 return samples[::file.getnchannels()], file.getframerate()
     except (wave.Error, EOFError):
         pass
-    body = path.read_bytes()[44:]
-    return array.array("h", body[:len(body) // 2 * 2]), RATE
+    data = path.read_bytes()
+    body = data[44:]
+    return array.array("h", body[:len(body) // 2 * 2]), int.from_bytes(data[24:28], "little") or RATE
 
 
 def goertzel(block, frequency: float, rate: int) -> float:

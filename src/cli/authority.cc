@@ -15,7 +15,7 @@ using identity::Authority;
 
 struct Options {
   std::string domain, dir, name, user, password;
-  std::vector<std::string> roles{"registrar"}, users, bootstrap;
+  std::vector<std::string> roles, users, bootstrap;
   std::int64_t days = 365;
   bool only = false;
 };
@@ -66,7 +66,10 @@ Result<int> init(Options o) {
 Result<int> issue(const Options& o) {
   auto authority = Authority::load(o.dir);
   if (!authority) return std::unexpected(authority.error());
-  if (auto written = write_bundle(*authority, o, o.name, o.roles); !written)
+  // A user's own credential makes no peer.
+  auto roles = o.roles;
+  if (roles.empty() && o.users.empty()) roles = {"registrar"};
+  if (auto written = write_bundle(*authority, o, o.name, roles); !written)
     return std::unexpected(written.error());
   if (o.bootstrap.empty())
     fmt::print(
@@ -118,10 +121,11 @@ void add_authority(CLI::App& app, Run& run) {
   sub = authority->add_subcommand("issue",
                                   "a bundle for one more peer: copy it there, run causeway peer --bundle");
   sub->add_option("name", o.name, "what to call the file: NAME.bundle")->required();
-  sub->add_option("--roles", o.roles, "what the peer may do: registrar, proxy, relay")
-      ->delimiter(',')
-      ->capture_default_str();
-  sub->add_option("--users", o.users, "users it may register itself, without an account")->delimiter(',');
+  sub->add_option("--roles", o.roles, "what the peer may do: registrar (if nothing is said), proxy, relay")
+      ->delimiter(',');
+  sub->add_option("--users", o.users,
+                  "users it speaks for itself, without an account; without --roles it is a user agent's")
+      ->delimiter(',');
   sub->add_option("--bootstrap", o.bootstrap, "host:port of peers to ask first")->delimiter(',');
   sub->add_option("--days", o.days, "how long the credential is valid")
       ->check(CLI::Range(1, 3650))

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   add_lookup(app, run);
   add_status(app, run);
   add_relay(app, run);
+  add_ua(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

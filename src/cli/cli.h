@@ -22,6 +22,7 @@ void add_try(CLI::App& app, Run& run);
 void add_lookup(CLI::App& app, Run& run);
 void add_status(CLI::App& app, Run& run);
 void add_relay(CLI::App& app, Run& run);
+void add_ua(CLI::App& app, Run& run);
 
 int main(int argc, char** argv);
 

@@ -34,6 +34,7 @@ base::Result<int> run_status(const Options& o) {
              s["uptime_s"].get<std::int64_t>(), joined(s["roles"]));
   fmt::print("sip        {}\n", joined(s["sip"]));
   fmt::print("links      {}\n", joined(s["links"]));
+  fmt::print("reached    {}\n", s["reached"].get<std::string>());
   fmt::print("overlay    {}, {} peers near, {} known, {} records held ({} bytes)\n",
              s["overlay"]["connected"].get<bool>() ? "joined" : "alone", number("overlay", "good_nodes"),
              number("overlay", "known_nodes"), number("overlay", "stored_records"),

@@ -1,0 +1,101 @@
+// Sends a user agent's requests and brings their answers: one request is one entry here until nothing of it
+// can come any more, through challenges (401, 407) and through flows that end under it.
+//
+//   auto id = client.send(std::move(invite), requester);
+//   ... requester.on_response(id, message) for every provisional but 100, for the final one, and for INVITE
+//       every 2xx (the same one again, and those of other forks)
+//   ... requester.on_failure(id, trouble) instead of a final response
+//   ... requester.on_done(id): the last word
+//
+// What is not needed any more is forgotten (forget): nothing of it is told from then on.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/metrics.h"
+#include "base/random.h"
+#include "sip/transaction.h"
+#include "ua/line.h"
+#include "ua/trouble.h"
+
+namespace causeway::ua {
+
+struct Outgoing {
+  sip::Method method = sip::Method::options;
+  std::string uri, from, to, call_id;
+  std::vector<std::string> routes;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;  // a session description, or nothing
+  std::function<std::uint32_t()> next_cseq;
+  bool own_registrar = false;           // sip/digest_client.h
+  sip::DigestClient* digest = nullptr;  // null: the line's alone
+};
+
+class Requester {
+ public:
+  virtual void on_response(std::uint64_t id, const sip::Message& response) = 0;
+  virtual void on_failure(std::uint64_t id, const Trouble& why) = 0;
+  virtual void on_done(std::uint64_t id) { (void)id; }
+
+ protected:
+  ~Requester() = default;
+};
+
+// The transaction layer must not run after its Client is gone.
+class Client final : public sip::ClientUser {
+ public:
+  Client(sip::TransportLayer& transport, sip::TransactionLayer& transactions, base::Random& random,
+         base::Metrics& metrics, Line& line);
+  ~Client();
+
+  // 0: there is no way to anybody now, and on_failure will not come.
+  std::uint64_t send(Outgoing request, Requester& requester);
+  void cancel(std::uint64_t id);
+  void forget(std::uint64_t id);
+  // The ACK to a 2xx of this INVITE (13.2.2.4), to be sent as often as the 2xx comes.
+  base::Buffer make_ack(std::uint64_t invite, const Outgoing& ack, std::uint32_t cseq);
+  void send_ack(const base::Buffer& ack);
+
+ private:
+  struct Entry {
+    std::uint64_t id = 0;
+    Outgoing request;
+    Requester* requester = nullptr;  // null: forgotten
+    sip::DigestClient::Attempt attempt, other_attempt;
+    int challenges = 0, flows = 0;
+    sip::ClientTransaction* transaction = nullptr;
+    sip::Flow flow;
+    bool cancelled = false;
+    bool answered = false;  // a final response is there
+    std::vector<std::pair<std::string, std::string>> credentials;
+  };
+  bool transmit(Entry& entry);
+  bool answers_challenge(Entry& entry, const sip::Message& response);
+  bool retry_elsewhere(Entry& entry, sip::ClientFailure why);
+  base::Buffer write(const Entry& entry, const Outgoing& request, std::uint32_t cseq, const sip::Flow& flow,
+                     std::string_view branch);
+
+  // sip::ClientUser
+  void on_response(sip::ClientTransaction& transaction, const sip::Message& response) override;
+  void on_failure(sip::ClientTransaction& transaction, sip::ClientFailure why) override;
+  void on_gone(sip::ClientTransaction& transaction) override;
+
+  sip::TransportLayer& transport_;
+  sip::TransactionLayer& transactions_;
+  base::Random& random_;
+  Line& line_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Entry>> entries_;
+  std::uint64_t last_id_ = 0;
+  base::Counter& challenges_refused_;
+};
+
+// What a final response that is no success means, for people.
+Trouble trouble_of(const sip::Message& response, std::string expected);
+
+}  // namespace causeway::ua

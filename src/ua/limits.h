@@ -1,0 +1,166 @@
+// Limits of the user agent, each with its reason, like those of base/limits.h: what the other side of a call
+// may make this one keep, read, send or wait for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/time.h"
+
+namespace causeway::ua::limits {
+
+using namespace std::chrono_literals;
+
+// ---- calls
+
+// Calls at one time, ended ones that still answer retransmissions among them; more are told 486. A person has
+// two or three, and each takes a media session.
+inline constexpr std::size_t kMaxCalls = 32;
+
+// Places that answers to one INVITE may come from (forking). The proxies of a domain ask 10 phones at most.
+inline constexpr std::size_t kMaxForks = 16;
+
+// Places that a call is led on to (3xx), and addresses in one such answer that are kept.
+inline constexpr std::size_t kMaxRedirects = 5;
+inline constexpr std::size_t kMaxRedirectTargets = 10;
+
+// How often one request is sent anew because of a challenge: once for each server on the way, once because
+// its nonce was too old.
+inline constexpr int kMaxChallenges = 3;
+
+// How often one request is sent anew because the flow it left on has ended.
+inline constexpr int kMaxFlowTries = 3;
+
+// An incoming call that nobody answers. As long as a proxy waits (Timer C).
+inline constexpr base::Duration kRinging = 180s;
+
+// Route and Record-Route values of one dialogue: 70 hops are RFC 3261's own limit.
+inline constexpr std::size_t kMaxRoutes = 70;
+
+// RFC 4028 4 and 5: what is asked for, and the shortest that is agreed to.
+inline constexpr base::Duration kSessionExpires = 1800s;
+inline constexpr base::Duration kMinSessionExpires = 90s;
+
+// ---- registrations
+
+// RFC 5626 4.5 begins at 30 s; a peer that has gone has others beside it, and its users wait.
+inline constexpr base::Duration kRegisterRetryLeast = 1s;
+inline constexpr base::Duration kRegisterRetryMost = 30s;
+inline constexpr base::Duration kRegisterExpires = 600s;
+
+// RFC 5626 4.4: what keeps a NAT's mapping. Many forget UDP after 30 s.
+inline constexpr base::Duration kKeepAliveUdp = 15s;
+inline constexpr base::Duration kKeepAliveStream = 10s;
+inline constexpr base::Duration kKeepAliveAnswer = 10s;  // 4.4.1
+
+// ---- descriptions and paths
+
+// Bytes and lines of a session description. Browsers that offer audio and video with all their codecs and ten
+// candidates come to 8 kB and 250 lines.
+inline constexpr std::size_t kMaxSdp = 32 << 10;
+inline constexpr std::size_t kMaxSdpLines = 1000;
+
+// m= lines: each one is answered. Audio, video, presentation and text, with room.
+inline constexpr std::size_t kMaxSections = 16;
+
+// Payload types of the audio section that are looked at: more than there are codecs for telephony.
+inline constexpr std::size_t kMaxPayloads = 64;
+
+// Candidates of the other side, the best ones: as many as libnice keeps for a component. Three relays, two
+// address families and six interfaces are below that.
+inline constexpr std::size_t kMaxCandidates = 25;
+
+// RFC 8839 5.4: 4 to 256 and 22 to 256 characters.
+inline constexpr std::size_t kMaxIceCredential = 256;
+
+// Relays that candidates are gathered from: the draft wants several, each is an allocation that somebody has
+// to carry.
+inline constexpr std::size_t kMaxRelays = 3;
+
+// Pairs that are checked: RFC 8445 6.1.2.5 recommends it as the most. Each gets a handful of small packets.
+inline constexpr unsigned kMaxChecks = 100;
+
+// A server that does not answer is not waited for any longer: the caller hears nothing meanwhile.
+inline constexpr base::Duration kGatherPatience = 2s;
+
+// From when both sides' candidates are known, until a pair must have been found: libnice repeats a check
+// for 3.5 seconds, and the other side may begin later.
+inline constexpr base::Duration kConnectPatience = 10s;
+
+// A round of libnice's questions for consent is 10 seconds, up to 14 for the second one: when two in a row
+// have had no answer, consent has ended, before the 30 seconds of RFC 7675 5.1 are over.
+inline constexpr base::Duration kConsentRound = 15s;
+
+// Packets a second, sent without ICE to whom only signalling has named; and received, from anybody. Audio of
+// 10 ms with RTCP and digits is below 150. What is beyond is dropped before it is decrypted.
+inline constexpr int kMaxSentPerSecond = 200;
+inline constexpr int kMaxReceivedPerSecond = 1000;
+
+// The relay in use is asked whether it lives when nothing has come through it for so long, and given up when
+// it has not answered so many times: audio must be back over another within three seconds. One that answers
+// is asked again after a pause, so that silence costs it little.
+inline constexpr base::Duration kRelayProbe = 400ms;
+inline constexpr base::Duration kRelayPause = 2s;
+inline constexpr int kRelayProbesLost = 3;
+
+// ---- media (codec.h to audio_session.h)
+
+// RTP, RTCP and DTLS: what a path of Ethernet carries. What is longer is dropped; reading costs no
+// allocation.
+inline constexpr std::size_t kMaxPacket = 1500;
+
+// One encoded frame: Opus at its highest rate (510 kbit/s) has 1,275 bytes.
+inline constexpr std::size_t kMaxEncoded = 1275;
+
+// Audio in one packet: RFC 7587 3.1.1 and most phones end at 120 ms.
+inline constexpr base::Duration kMaxPacketTime = 120ms;
+
+// Packets that wait to be played: a second and more of audio in frames of 20 ms.
+inline constexpr std::size_t kMaxWaitingPackets = 64;
+
+// The delay that is put before what is heard, from nothing but the clocks' own steps to what is still a
+// conversation (ITU-T G.114: 150 ms one way is good, 400 ms is the end).
+inline constexpr base::Duration kMinPlayDelay = 40ms;
+inline constexpr base::Duration kMaxPlayDelay = 240ms;
+
+// Sources (SSRC) of one call whose keys are kept, in either direction: each is an allocation in libsrtp. A
+// phone changes it when the call is transferred, or after a collision.
+inline constexpr std::size_t kMaxSources = 16;
+
+// Our own SSRC is changed because somebody else uses it; more often than this it is our own packets coming
+// back (RFC 3550 8.2).
+inline constexpr int kMaxCollisions = 4;
+
+// A new source takes the place of one that still sends only after so long a silence of that.
+inline constexpr base::Duration kSourceSilence = 200ms;
+
+// Items of one compound RTCP packet that are looked at.
+inline constexpr std::size_t kMaxRtcpItems = 32;
+
+// Keys that wait to be sent: a long calling-card number, in a minute's worth of tones.
+inline constexpr std::size_t kMaxWaitingDigits = 256;
+
+// From the first message of the DTLS handshake on; then the call has no media.
+inline constexpr base::Duration kDtlsPatience = 20s;
+
+// The first repetition of a lost message; the next after twice as long, and so on (RFC 6347 4.2.4.1 has 1 s
+// for paths that nobody has measured; over this one ICE has just sent its checks).
+inline constexpr base::Duration kDtlsRepeat = 300ms;
+
+// DTLS packets that are looked at after the handshake, repetitions of its last messages among them: who
+// repeats them without end gets no flood of answers.
+inline constexpr std::size_t kMaxDtlsAfter = 64;
+
+// The other side's certificates: browsers have one of 300 bytes.
+inline constexpr long kMaxDtlsChain = 8192;
+
+// Frames that are made up for when this side comes late (a busy machine); beyond that they are left out.
+inline constexpr int kMaxFramesAtOnce = 10;
+
+// Before the samples of a WAV file: names, places and pictures that programs put there.
+inline constexpr std::size_t kMaxWavHeader = 64 << 10;
+
+// Samples of one recording: what the header's 32 bits can say, less than that by the header.
+inline constexpr std::uint64_t kMaxWavBytes = 0xffff'0000;
+
+}  // namespace causeway::ua::limits

@@ -1,0 +1,213 @@
+#include "ua/media_session.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace causeway::ua {
+
+namespace {
+
+// New paths looked for in a row without having found one. Each takes as long as the other side waits for one:
+// after three nobody listens any more.
+constexpr int kTriesInARow = 3;
+
+class MediaSession final : public Session, private Media::Events {
+ public:
+  MediaSession(base::Loop& loop, MediaThread& thread, std::uint64_t id, MediaConfig config, bool ice,
+               bool caller, SessionUser& user)
+      : loop_(loop),
+        thread_(thread),
+        id_(id),
+        config_(std::move(config)),
+        ice_(ice),
+        caller_(caller),
+        user_(user) {}
+
+  void offer(Done done) override;
+  void answer(std::string_view offer, Done done) override;
+  base::Status accept(std::string_view answer) override;
+  void withdraw() override { pending_restart_ = false; }
+  void hold(bool held) override { held_ = held; }
+  void restart(std::vector<RelayServer> relays) override;
+  void talk() override;
+  void send_dtmf(std::string_view digits) override { media_->send_dtmf(digits); }
+  bool held_by_other() const override;
+  SessionFigures figures() const override;
+
+ private:
+  base::Status open();
+  void when_gathered(base::Task then);
+  LocalMedia local() const;
+  void use(RemoteMedia remote);
+  void set_direction();
+  void lost(const std::string& why);
+
+  // Media::Events
+  void on_gathered(LocalMedia found) override;
+  void on_connected(std::string pair) override;
+  void on_failed(std::string why) override { lost(why); }
+  void on_dtmf(char digit) override { user_.on_dtmf(digit); }
+  void on_first_audio() override { user_.on_first_audio(); }
+  void on_relay_lost(std::string why) override { lost(why); }
+
+  base::Loop& loop_;
+  MediaThread& thread_;
+  const std::uint64_t id_;
+  MediaConfig config_;
+  const bool ice_, caller_;
+  SessionUser& user_;
+  std::unique_ptr<Media> media_;
+  std::optional<LocalMedia> found_;  // since it was gathered last
+  LocalMedia offered_;
+  std::optional<RemoteMedia> remote_;
+  std::uint32_t version_ = 0;
+  std::string pair_;
+  base::Task then_;  // when what is being gathered is there
+  bool gathering_ = false, held_ = false, talking_ = false;
+  bool pending_restart_ = false;  // a new path is being looked for, and the other side will be told
+  int restarts_ = 0;              // since there was a path
+  std::string early_failure_;     // before anybody talked
+  base::Timer again_{loop_.timers(), [this] { lost(early_failure_); }};
+};
+
+base::Status MediaSession::open() {
+  if (media_) return {};
+  auto made = Media::make(config_, loop_, thread_, *this);
+  if (!made) return std::unexpected(made.error());
+  media_ = std::move(*made);
+  return {};
+}
+
+void MediaSession::when_gathered(base::Task then) {
+  if (found_ && !gathering_) return then();
+  then_ = std::move(then);
+  if (std::exchange(gathering_, true)) return;
+  media_->gather(caller_);
+}
+
+void MediaSession::on_gathered(LocalMedia found) {
+  gathering_ = false;
+  found_ = std::move(found);
+  if (found_->default_rtp.port != 0) user_.on_allocated(found_->default_rtp.text());
+  if (auto then = std::exchange(then_, nullptr)) then();
+}
+
+LocalMedia MediaSession::local() const {
+  LocalMedia media = *found_;
+  media.direction = held_ ? Direction::sendonly : Direction::sendrecv;
+  if (!ice_) media.ice = false, media.candidates.clear();
+  return media;
+}
+
+void MediaSession::offer(Done done) {
+  if (auto opened = open(); !opened) return done(std::unexpected(opened.error()));
+  when_gathered([this, done = std::move(done)] {
+    offered_ = local();
+    done(make_offer(offered_, id_, ++version_));
+  });
+}
+
+void MediaSession::answer(std::string_view text, Done done) {
+  if (auto opened = open(); !opened) return done(std::unexpected(opened.error()));
+  auto mine = found_ ? base::Result<LocalMedia>(local()) : capabilities(config_);
+  if (!mine) return done(std::unexpected(mine.error()));
+  auto theirs = read_offer(text, *mine);
+  if (!theirs) return done(std::unexpected(theirs.error()));
+  // RFC 8445 9: other credentials than before are a restart, which wants other credentials back.
+  const bool restarts = remote_ && theirs->ice && theirs->ice != remote_->ice;
+  if (restarts && !gathering_ && !pending_restart_) {
+    gathering_ = true;
+    media_->restart_ice();
+  }
+  pending_restart_ = false;
+  when_gathered(
+      [this, offer = std::string(text), theirs = std::move(*theirs), done = std::move(done)]() mutable {
+        const LocalMedia said = local();
+        std::string answer = make_answer(said, theirs, offer, id_, ++version_);
+        offered_ = said;
+        use(std::move(theirs));
+        done(std::move(answer));
+      });
+}
+
+base::Status MediaSession::accept(std::string_view answer) {
+  auto theirs = read_answer(answer, offered_);
+  if (!theirs) return std::unexpected(theirs.error());
+  pending_restart_ = false;
+  use(std::move(*theirs));
+  return {};
+}
+
+void MediaSession::use(RemoteMedia remote) {
+  if (!ice_) remote.ice.reset(), remote.candidates.clear();
+  remote_ = remote;
+  media_->set_remote(std::move(remote));
+  set_direction();
+}
+
+void MediaSession::set_direction() {
+  if (!remote_) return;
+  if (talking_) return media_->set_direction(agreed_direction(offered_.direction, remote_->direction));
+  media_->set_direction(caller_ ? Direction::recvonly : Direction::inactive);
+}
+
+void MediaSession::talk() {
+  talking_ = true;
+  set_direction();
+  if (!early_failure_.empty()) again_.start(base::Duration::zero());
+}
+
+void MediaSession::restart(std::vector<RelayServer> relays) {
+  if (!media_ || gathering_ || pending_restart_) return;
+  pending_restart_ = gathering_ = true;
+  media_->restart_ice(std::move(relays));
+}
+
+bool MediaSession::held_by_other() const {
+  return remote_ && (remote_->direction == Direction::sendonly || remote_->direction == Direction::inactive);
+}
+
+void MediaSession::on_connected(std::string pair) {
+  restarts_ = 0;
+  early_failure_.clear();
+  pair_ = std::move(pair);
+  user_.on_media_up(pair_);
+}
+
+void MediaSession::lost(const std::string& why) {
+  if (gathering_ || pending_restart_) return;  // a new one is being looked for
+  if (!talking_) {  // who rings for long, or looks for no path before he answers, is called all the same
+    early_failure_ = why;
+    return;
+  }
+  if (++restarts_ > kTriesInARow) return user_.on_media_failed(why);
+  user_.on_path_lost(why);
+}
+
+SessionFigures MediaSession::figures() const {
+  SessionFigures figures;
+  if (!media_) return figures;
+  const MediaStatistics is = media_->statistics();
+  figures.packets_sent = is.packets_sent;
+  figures.packets_received = is.packets_received;
+  figures.bytes_sent = is.bytes_sent;
+  figures.bytes_received = is.bytes_received;
+  figures.lost = is.packets_lost > 0 ? static_cast<std::uint64_t>(is.packets_lost) : 0;
+  figures.jitter_ms = static_cast<double>(is.jitter.count());
+  figures.codec = is.codec;
+  figures.pair = is.pair.empty() ? pair_ : is.pair;
+  return figures;
+}
+
+}  // namespace
+
+std::unique_ptr<Session> MediaSessions::make(SessionUser& user, std::vector<RelayServer> relays,
+                                             bool caller) {
+  MediaConfig config = config_;
+  config.relays = std::move(relays);
+  return std::make_unique<MediaSession>(loop_, thread_, random_.u64() >> 2, std::move(config), ice_, caller,
+                                        user);
+}
+
+}  // namespace causeway::ua

@@ -1,0 +1,175 @@
+// Two Media on loopback: real sockets, real time, offers and answers as in a call.
+#include "ua/media.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/epoll_loop.h"
+#include "ua/tones_for_test.h"
+
+namespace causeway::ua {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct End final : Media::Events {
+  void on_gathered(LocalMedia gathered) override { local = std::move(gathered); }
+  void on_connected(std::string path) override { pair = std::move(path); }
+  void on_failed(std::string because) override { why = std::move(because); }
+  void on_dtmf(char digit) override { digits += digit; }
+  void on_first_audio() override { ++first_audio; }
+
+  std::optional<LocalMedia> local;
+  std::string pair, why, digits;
+  int first_audio = 0;
+  std::unique_ptr<Media> media;
+};
+
+struct Calls : ::testing::Test {
+  std::unique_ptr<base::Loop> loop = base::make_epoll_loop();
+  MediaThread thread;
+  test::Folder folder;
+  End a, b;
+  LocalMedia capable;
+
+  void make(Keying keying, const std::string& codec) {
+    MediaConfig config{.local_addresses = {net::Ip::v4(0x7f000001)}, .keying = keying, .codecs = {codec}};
+    config.play_wav = folder.write("low.wav", 8000, test::tone(8000, 440, 20));
+    config.record_wav = folder.file("a.wav");
+    a.media = *Media::make(config, *loop, thread, a);
+    config.play_wav = folder.write("high.wav", 16000, test::tone(16000, 880, 20));
+    config.record_wav = folder.file("b.wav");
+    b.media = *Media::make(config, *loop, thread, b);
+    capable = *capabilities(config);
+  }
+  template <class What>
+  bool wait(What what, base::Duration patience = 8s) {
+    for (base::Duration waited{}; waited < patience && !what(); waited += 10ms) loop->run_for(10ms);
+    return what();
+  }
+  // One offer and its answer.
+  void negotiate(std::uint32_t version) {
+    const std::string offer = make_offer(*a.local, 1, version);
+    const auto offered = read_offer(offer, capable);
+    ASSERT_TRUE(offered) << offered.error().message;
+    if (!b.local) {
+      b.media->gather(false);
+      ASSERT_TRUE(wait([&] { return b.local.has_value(); }));
+    }
+    const std::string answer = make_answer(*b.local, *offered, offer, 2, version);
+    const auto answered = read_answer(answer, *a.local);
+    ASSERT_TRUE(answered) << answered.error().message;
+    b.media->set_remote(*offered);
+    a.media->set_remote(*answered);
+  }
+  void connect(Keying keying, const std::string& codec) {
+    make(keying, codec);
+    a.media->gather(true);
+    ASSERT_TRUE(wait([&] { return a.local.has_value(); }));
+    negotiate(1);
+    ASSERT_TRUE(wait([&] { return a.first_audio && b.first_audio; })) << a.why << b.why;
+  }
+  double heard(const std::string& name, double frequency, double from, double to) const {
+    const test::Recording all = test::read_wav(folder.file(name));
+    return test::amplitude_of(all.seconds(from, to), all.rate, frequency);
+  }
+};
+
+struct EveryCall : Calls, ::testing::WithParamInterface<std::tuple<Keying, const char*>> {};
+
+TEST_P(EveryCall, TonesAndKeysArriveAtTheOtherEnd) {
+  const auto [keying, codec] = GetParam();
+  connect(keying, codec);
+  a.media->send_dtmf("159");
+  b.media->send_dtmf("D");
+  EXPECT_TRUE(wait([&] { return b.digits == "159" && a.digits == "D"; })) << b.digits << a.digits;
+  loop->run_for(1500ms);
+  const MediaStatistics there = b.media->statistics(), here = a.media->statistics();
+  EXPECT_EQ(here.codec, codec);
+  EXPECT_EQ(here.secured, keying == Keying::dtls_srtp);
+  EXPECT_EQ(here.packets_refused, 0U);
+  EXPECT_EQ(there.packets_lost, 0);
+  EXPECT_GT(there.packets_received, 60U);
+  EXPECT_NE(a.pair.find("host 127.0.0.1:"), std::string::npos) << a.pair;
+  a.media.reset();
+  b.media.reset();
+  const double end = static_cast<double>(test::read_wav(folder.file("a.wav")).samples.size()) / 16000;
+  EXPECT_NEAR(heard("a.wav", 880, end - 1.2, end - 0.2), 8000, 2500);
+  EXPECT_NEAR(heard("b.wav", 440, end - 1.2, end - 0.2), 8000, 2500);
+  EXPECT_LT(heard("a.wav", 440, end - 1.2, end - 0.2), 600);
+  EXPECT_EQ(a.why, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Loopback, EveryCall,
+                         ::testing::Combine(::testing::Values(Keying::plain, Keying::dtls_srtp),
+                                            ::testing::Values("PCMA", "opus")),
+                         [](const auto& test) {
+                           return std::string(std::get<1>(test.param)) +
+                                  (std::get<0>(test.param) == Keying::plain ? "Plain" : "Secured");
+                         });
+
+TEST_F(Calls, HoldAndBack) {
+  connect(Keying::dtls_srtp, "PCMA");
+  a.media->set_direction(Direction::inactive);
+  a.local->direction = b.local->direction = Direction::inactive;
+  negotiate(2);
+  loop->run_for(300ms);
+  const auto before = b.media->statistics().packets_received;
+  loop->run_for(500ms);
+  EXPECT_EQ(b.media->statistics().packets_received, before);
+  a.media->set_direction(Direction::sendrecv);
+  a.local->direction = b.local->direction = Direction::sendrecv;
+  negotiate(3);
+  EXPECT_TRUE(wait([&] { return b.media->statistics().packets_received > before + 20; }));
+  EXPECT_EQ(a.why + b.why, "");
+}
+
+TEST_F(Calls, ANewPathIsFoundAndMediaGoesOn) {
+  connect(Keying::dtls_srtp, "PCMA");
+  a.local.reset();
+  a.media->restart_ice();
+  ASSERT_TRUE(wait([&] { return a.local.has_value(); }));
+  const std::string offer = make_offer(*a.local, 1, 2);
+  const auto offered = read_offer(offer, capable);
+  ASSERT_TRUE(offered);
+  b.local.reset();
+  b.media->set_remote(*offered);
+  ASSERT_TRUE(wait([&] { return b.local.has_value(); }));
+  const auto answered = read_answer(make_answer(*b.local, *offered, offer, 2, 2), *a.local);
+  ASSERT_TRUE(answered);
+  a.pair.clear();
+  a.media->set_remote(*answered);
+  EXPECT_TRUE(wait([&] { return !a.pair.empty(); })) << a.why;
+  const auto before = b.media->statistics().packets_received;
+  EXPECT_TRUE(wait([&] { return b.media->statistics().packets_received > before + 30; }));
+}
+
+TEST_F(Calls, WhoGoesHearsNothingMore) {
+  make(Keying::dtls_srtp, "PCMA");
+  a.media->gather(true);
+  a.media.reset();
+  loop->run_for(500ms);
+  EXPECT_FALSE(a.local);
+  make(Keying::plain, "opus");
+  a.media.reset();  // before anything has happened
+}
+
+TEST_F(Calls, WhatCannotBeOpenedIsSaid) {
+  const auto made = Media::make({.play_wav = folder.file("nothing.wav")}, *loop, thread, a);
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("nothing.wav"), std::string::npos);
+  const auto codec = Media::make({.codecs = {"G729"}}, *loop, thread, a);
+  ASSERT_FALSE(codec);
+  EXPECT_NE(codec.error().message.find("G729"), std::string::npos);
+}
+
+TEST_F(Calls, RefusalsCanBeSeen) {
+  make(Keying::plain, "PCMA");
+  const auto rows = a.media->counters();
+  EXPECT_TRUE(std::ranges::any_of(
+      rows, [](const auto& row) { return row.name == "ua_packets_refused_total{reason=\"malformed\"}"; }));
+}
+
+}  // namespace
+}  // namespace causeway::ua

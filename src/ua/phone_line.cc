@@ -1,0 +1,187 @@
+#include "ua/phone_line.h"
+
+#include <fmt/format.h>
+
+#include "sip/headers.h"
+#include "stun/binding.h"
+#include "stun/writer.h"
+#include "ua/limits.h"
+
+namespace causeway::ua {
+
+namespace {
+
+// Binding requests without an answer, after which the server, or the way to it, is taken for gone.
+constexpr int kMostUnanswered = 2;
+
+std::string new_instance(base::Random& random) {
+  std::uint8_t b[16];
+  random.fill(b);
+  b[6] = static_cast<std::uint8_t>((b[6] & 0x0f) | 0x40);
+  b[8] = static_cast<std::uint8_t>((b[8] & 0x3f) | 0x80);
+  std::string text = "urn:uuid:";
+  for (std::size_t i = 0; i < sizeof b; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += fmt::format("{:02x}", b[i]);
+  }
+  return text;
+}
+
+std::string_view user_in(std::string_view aor) { return aor.substr(4, aor.find('@') - 4); }
+std::string_view host_in(std::string_view aor) { return aor.substr(aor.find('@') + 1); }
+
+}  // namespace
+
+base::Result<PhoneAccount> make_account(std::string_view aor, std::string password, sip::Target proxy) {
+  const auto uri = sip::parse_uri(aor);
+  if (!uri || !uri->is_sip || !uri->has_user || uri->user.empty())
+    return base::fail("expected an address such as sip:alice@example.org, found '{}'", aor);
+  return PhoneAccount{.aor = sip::address_of_record(*uri),
+                      .password = std::move(password),
+                      .proxy = std::move(proxy),
+                      .expires = limits::kRegisterExpires};
+}
+
+PhoneLine::PhoneLine(base::Loop& loop, sip::TransportLayer& transport, base::Random& random,
+                     PhoneAccount account)
+    : loop_(loop),
+      transport_(transport),
+      random_(random),
+      account_(std::move(account)),
+      user_(user_in(account_.aor)),
+      digest_(random),
+      keep_alive_(loop.timers(), [this] { keep_alive(); }) {
+  if (account_.instance.empty()) account_.instance = new_instance(random_);
+  const std::string name = account_.user.empty() ? user_ : account_.user;
+  if (account_.password.empty()) return;
+  digest_.add(std::string(host_in(account_.aor)), name, account_.password);
+  digest_.add("", name, account_.password);  // a registrar with another realm
+}
+
+PhoneLine::~PhoneLine() { transport_.set_stun_hook({}); }
+
+void PhoneLine::start(Client& client, LineUser& user) {
+  line_user_ = &user;
+  transport_.set_stun_hook(
+      [this](std::span<const char> datagram, const net::Address& from) { return on_stun(datagram, from); });
+  if (!account_.registers) {
+    keep_alive_.start(base::Duration::zero());
+    return;
+  }
+  RegistrationConfig config{.aor = account_.aor,
+                            .registrar = fmt::format("sip:{}", host_in(account_.aor)),
+                            .expires = account_.expires};
+  config.contact = [this] {
+    return fmt::format("<{}>;+sip.instance=\"<{}>\";reg-id=1", contact(), account_.instance);
+  };
+  registration_ = std::make_unique<Registration>(loop_, random_, client, std::move(config),
+                                                 static_cast<RegistrationUser&>(*this));
+  registration_->refresh();
+}
+
+void PhoneLine::stop(std::function<void()> done) {
+  keep_alive_.stop();
+  if (!registration_) return done();
+  registration_->stop(std::move(done));
+}
+
+void PhoneLine::detach() {
+  keep_alive_.stop();
+  registration_.reset();
+  line_user_ = nullptr;
+}
+
+std::optional<sip::Flow> PhoneLine::flow() {
+  if (!flow_ || !transport_.alive(*flow_)) flow_ = transport_.flow_to(account_.proxy);
+  return flow_;
+}
+
+std::string PhoneLine::contact() {
+  const auto way = flow();
+  if (!way) return account_.aor;
+  const std::string parameter =
+      net::is_stream(way->transport) ? fmt::format(";transport={}", net::transport_name(way->transport)) : "";
+  return fmt::format("sip:{}@{}{}", user_, transport_.sent_by(*way), parameter);
+}
+
+bool PhoneLine::is_for_us(const sip::Uri& request_uri) const {
+  const auto own = sip::parse_uri(account_.aor);
+  std::string room, own_room;
+  return request_uri.is_sip && own && sip::plain_user(request_uri, room) == sip::plain_user(*own, own_room);
+}
+
+bool PhoneLine::is_server(const sip::Flow& flow) const {
+  if (net::is_stream(flow.transport)) return flow_ && flow.connection == flow_->connection;
+  return flow.remote == account_.proxy.endpoint.address;
+}
+
+void PhoneLine::on_flow_closed(const sip::Flow& flow) {
+  if (!flow_ || flow.connection != flow_->connection || !net::is_stream(flow.transport)) return;
+  flow_.reset();
+  if (registration_ && registration_->active()) registration_->refresh();
+}
+
+// ---- keeping the way open
+
+void PhoneLine::keep_alive() {
+  if (!account_.registers)
+    return line_user_->on_line_up();  // in a turn of its own; nobody calls, so nothing is kept
+  const auto way = flow();
+  if (!way) return;
+  if (net::is_stream(way->transport)) {
+    // RFC 5626 4.4.1: a server that has said so answers; a silent one is gone.
+    if (outbound_) return transport_.keep_alive(*way, limits::kKeepAliveStream, limits::kKeepAliveAnswer);
+    transport_.send(*way, base::Buffer::copy_of("\r\n\r\n"));
+    return keep_alive_.start(limits::kKeepAliveStream);
+  }
+  if (!asked_.empty() && ++unanswered_ >= kMostUnanswered) {
+    unanswered_ = 0;
+    registration_->refresh();  // tells whether it lives
+  }
+  ping();
+  keep_alive_.start(limits::kKeepAliveUdp);
+}
+
+void PhoneLine::ping() {
+  asked_.resize(12);
+  random_.fill({reinterpret_cast<std::uint8_t*>(asked_.data()), asked_.size()});
+  char room[64];
+  stun::Writer out(room, stun::Class::request, stun::Method::binding, asked_);
+  out.fingerprint();
+  transport_.send(*flow_, base::Buffer::copy_of(out.view()));
+}
+
+base::Buffer PhoneLine::on_stun(std::span<const char> datagram, const net::Address& from) {
+  const std::string_view bytes(datagram.data(), datagram.size());
+  const auto message = stun::Message::parse(bytes);
+  if (!message || message->kind() != stun::Class::success) return stun::answer_binding(bytes, from);
+  if (from != account_.proxy.endpoint.address || message->transaction() != asked_ || asked_.empty())
+    return {};
+  asked_.clear();
+  unanswered_ = 0;
+  const auto seen = message->xor_address(stun::Attribute::xor_mapped_address);
+  if (!seen) return {};
+  if (seen_ && *seen_ != *seen && registration_) registration_->refresh();  // RFC 5626 4.4.2: another flow
+  seen_ = seen;
+  return {};
+}
+
+// ---- registration
+
+void PhoneLine::on_registered(const RegistrationConfig&, const sip::Message& ok) {
+  service_routes_.clear();
+  (void)sip::for_each_value(ok, sip::HeaderName::service_route, [&](std::string_view value) {
+    service_routes_.emplace_back(value);
+    return service_routes_.size() < limits::kMaxRoutes;
+  });
+  outbound_ = sip::has_token(ok, sip::HeaderName::require, "outbound");
+  if (account_.keeps_alive && !keep_alive_.pending()) keep_alive_.start(base::Duration::zero());
+  line_user_->on_line_up();
+}
+
+void PhoneLine::on_not_registered(const RegistrationConfig&, const Trouble& why, bool final) {
+  keep_alive_.stop();
+  line_user_->on_line_down(why, final);
+}
+
+}  // namespace causeway::ua
