@@ -2,13 +2,13 @@
 // of it where the other side knows no ICE. One component: RTCP is multiplexed (offer_answer.h).
 //
 // The normal case, everything on the media thread:
-//   gather()                  host, server-reflexive and relayed candidates; then on_gathered: media() has
-//   credentials,
-//                             candidates and the default address for the offer or answer
-//   set_remote(their media)   checks begin; media is sent to nobody before a pair has answered and was
-//   nominated on_connected(pair)        send() and on_packet consent is lost, or a relay dies: on_failed,
-//   on_relay_lost. restart() gathers anew, without relays that are dead;
-//                             the old path is used until the new one is there, then left.
+//
+//   gather()            host, server-reflexive and relayed candidates; then on_gathered, and describe()
+//                       fills in what the offer or answer says of them
+//   set_remote(theirs)  checks begin; media goes to nobody before a pair has answered and was nominated:
+//                       on_connected(pair), then send() and on_packet
+//   restart()           when consent is lost (on_failed) or a relay has died (on_relay_lost): gathers
+//                       anew, without relays that are dead; the old path is used until the new one is there
 //
 // Without ICE (set_remote with no credentials) media goes by our relayed address, if there is one, to the
 // address that the other side's SDP has named, because signalling agreed on it; to no other, and so many
