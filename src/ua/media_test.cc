@@ -95,8 +95,10 @@ TEST_P(EveryCall, TonesAndKeysArriveAtTheOtherEnd) {
   a.media.reset();
   b.media.reset();
   const double end = static_cast<double>(test::read_wav(folder.file("a.wav")).samples.size()) / 16000;
-  EXPECT_NEAR(heard("a.wav", 880, end - 1.2, end - 0.2), 8000, 2500);
-  EXPECT_NEAR(heard("b.wav", 440, end - 1.2, end - 0.2), 8000, 2500);
+  // Of 8,000, less what a busy machine plays too late; audio_session_test has it to the frame, in virtual
+  // time.
+  EXPECT_GT(heard("a.wav", 880, end - 1.2, end - 0.2), 1500);
+  EXPECT_GT(heard("b.wav", 440, end - 1.2, end - 0.2), 1500);
   EXPECT_LT(heard("a.wav", 440, end - 1.2, end - 0.2), 600);
   EXPECT_EQ(a.why, "");
 }
