@@ -54,6 +54,7 @@ class Watched {
   void remove(Ticket ticket) {
     Place& place = places_[ticket.place];
     tell(place, ticket, 0);
+    std::erase_if(always_ready_, [ticket](Ticket other) { return other.place == ticket.place; });
     place = {.generation = place.generation + 1};
     free_.push_back(ticket.place);
   }
@@ -62,7 +63,7 @@ class Watched {
     Place& place = places_[ticket.place];
     place.handlers[what == Ready::write] = std::move(handler);
     const std::uint32_t events = place.told | event_of(what);
-    if (events != place.told) tell(place, ticket, events);
+    if (events != place.told && !place.always_ready) tell(place, ticket, events);
   }
 
   void cancel(Ticket ticket) {
@@ -71,6 +72,7 @@ class Watched {
 
   // Waits for at most so many milliseconds (-1: without end), and keeps what is ready.
   void poll(int timeout) {
+    if (std::ranges::any_of(always_ready_, [this](Ticket t) { return is_awaited(t); })) timeout = 0;
     const int count = ::epoll_wait(set_, events_.data(), static_cast<int>(events_.size()), timeout);
     ready_ = static_cast<std::size_t>(std::max(count, 0));  // EINTR: a turn without work
   }
@@ -93,6 +95,8 @@ class Watched {
       done += called;
     }
     ready_ = 0;
+    for (const Ticket ticket : std::vector(always_ready_))
+      done += call(ticket, Ready::read) + call(ticket, Ready::write);
     return done;
   }
 
@@ -101,12 +105,16 @@ class Watched {
     int fd = -1;
     std::uint32_t generation = 0;
     std::uint32_t told = 0;  // the events that the kernel watches for; 0: the descriptor is not in the set
+    bool always_ready = false;
     std::array<Task, 2> handlers;
   };
 
   static std::uint32_t event_of(Ready what) { return what == Ready::read ? EPOLLIN : EPOLLOUT; }
   [[noreturn]] static void fail(int fd) {
     fatal("cannot watch descriptor " + std::to_string(fd) + ": " + std::strerror(errno));
+  }
+  bool is_awaited(Ticket ticket) const {
+    return std::ranges::any_of(places_[ticket.place].handlers, [](const Task& handler) { return !!handler; });
   }
   bool is_there(Ticket ticket) const { return places_[ticket.place].generation == ticket.generation; }
 
@@ -129,13 +137,20 @@ class Watched {
     const int operation = place.told == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
     epoll_event event{.events = events,
                       .data = {.u64 = ticket.place | std::uint64_t{ticket.generation} << 32}};
-    if (::epoll_ctl(set_, operation, place.fd, &event) != 0 && operation != EPOLL_CTL_DEL) fail(place.fd);
-    place.told = events;
+    if (::epoll_ctl(set_, operation, place.fd, &event) == 0 || operation == EPOLL_CTL_DEL) {
+      place.told = events;
+    } else if (errno == EPERM) {  // a file, or /dev/null: never waited for
+      place.always_ready = true;
+      always_ready_.push_back(ticket);
+    } else {
+      fail(place.fd);
+    }
   }
 
   int set_;
   std::vector<Place> places_;
   std::vector<std::uint32_t> free_;
+  std::vector<Ticket> always_ready_;  // few: what epoll does not take
   std::array<epoll_event, limits::kMostReady> events_;
   std::size_t ready_ = 0;
 };

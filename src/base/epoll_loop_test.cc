@@ -190,6 +190,27 @@ TEST(EpollLoop, AHandlerMayDestroyItsWatchAndOthers) {
   EXPECT_EQ(called, 1);
 }
 
+// Standard input may be anything.
+TEST(EpollLoop, AFileIsAlwaysReady) {
+  auto loop = make_epoll_loop();
+  const int fd = ::open("/dev/null", O_RDWR);
+  auto watch = loop->watch(fd);
+  int reads = 0, writes = 0;
+  std::function<void()> again = [&] {
+    if (++reads < 3) watch->wait(Ready::read, again);
+  };
+  watch->wait(Ready::read, again);
+  watch->wait(Ready::write, [&] { ++writes; });
+  loop->run_for(20ms);
+  EXPECT_EQ(reads, 3);
+  EXPECT_EQ(writes, 1);
+  watch->wait(Ready::read, [&] { ++reads; });
+  watch.reset();
+  loop->run_for(5ms);
+  EXPECT_EQ(reads, 3);
+  ::close(fd);
+}
+
 TEST(EpollLoop, AHungUpDescriptorIsReady) {
   const auto loop = make_epoll_loop();
   int fd[2];
