@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Callable, Iterator, Optional
 
 from lab import sip
-from lab.world import STATE, PREFIX, Program, wait_for
+from lab.world import PUBLIC, STATE, Network, Program, in_host, inside, wait_for
 
 _MARK_PORT = 9  # discard
 _LEAST_MEDIA_PORT = 10000  # the phones are told to use ports from here on
@@ -57,17 +57,19 @@ class Media:
 
 
 class Capture:
-    """A dumpcap on the switch, started (wait_ready says when it sees), and the packets it has written so far."""
+    """A dumpcap on a switch, started (wait_ready says when it sees), and the packets it has written so far."""
 
-    def __init__(self):
-        self.file: Path = STATE / "wire.pcap"
+    def __init__(self, network: Network = PUBLIC, name: str = "wire"):
+        self.file: Path = STATE / f"{name}.pcap"
+        self._network = network
         # To standard output it writes at once; a file that it has opened itself, only twice a second.
-        self.program = Program("dumpcap", ["sh", "-c", f"exec dumpcap -q -P -i br0 -w - >{self.file}"],
-                               STATE / "dumpcap.log")
+        command = ["sh", "-c", f"exec dumpcap -q -P -i {network.bridge} -w - >{self.file}"]
+        self.program = Program("dumpcap", in_host(network.owner, *command), STATE / f"dumpcap-{name}.log")
         self.packets: list = []
         self._offset = 0
         self._marks = 0
-        self._channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with inside(network.owner):
+            self._channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)  # goes out whoever is there
 
     def wait_ready(self) -> None:
@@ -86,7 +88,7 @@ class Capture:
     def _send_mark(self) -> bytes:
         self._marks += 1
         mark = b"mark %d" % self._marks
-        self._channel.sendto(mark, (PREFIX + "255", _MARK_PORT))
+        self._channel.sendto(mark, (self._network.prefix + "255", _MARK_PORT))
         return mark
 
     def _mark_comes_back(self) -> bool:

@@ -12,6 +12,12 @@ SERVICES = {
     "tcp": ("SIP+D2T", "_sip._tcp", 5060),
     "tls": ("SIPS+D2T", "_sips._tcp", 5061),
 }
+# The same of relays (RFC 5928): what a TURN client asks for who knows the domain only, turn:D.
+RELAYS = {
+    "udp": ("RELAY:turn.udp", "_turn._udp", 3478),
+    "tcp": ("RELAY:turn.tcp", "_turn._tcp", 3478),
+    "tls": ("RELAY:turn.tls", "_turns._tcp", 5349),
+}
 TTL = 2  # seconds: changes are followed quickly
 
 
@@ -39,13 +45,20 @@ class Zone:
 
         The first target is called sip1.ORIGIN, the next sip2.ORIGIN and so on.
         """
+        return self._servers("sip", SERVICES, targets, transports)
+
+    def turn(self, targets: Sequence[Target], transports: Sequence[str] = ("udp", "tcp", "tls")) -> "Zone":
+        """The same for the domain's relays, called turn1.ORIGIN and so on."""
+        return self._servers("turn", RELAYS, targets, transports)
+
+    def _servers(self, name: str, services: dict, targets: Sequence[Target], transports: Sequence[str]) -> "Zone":
         for order, transport in enumerate(transports, 1):
-            service, prefix, port = SERVICES[transport]
+            service, prefix, port = services[transport]
             self.add(f'@ NAPTR {order}0 10 "s" "{service}" "" {prefix}.{self.origin}.')
             for number, target in enumerate(targets, 1):
-                self.add(f"{prefix} SRV {target.priority} {target.weight} {target.port or port} sip{number}")
+                self.add(f"{prefix} SRV {target.priority} {target.weight} {target.port or port} {name}{number}")
         for number, target in enumerate(targets, 1):
-            self.add(f"sip{number} A {target.address}")
+            self.add(f"{name}{number} A {target.address}")
         return self
 
     def text(self, serial: int) -> str:
@@ -104,4 +117,8 @@ controls {{ }};
 def wait_answer(host: Host, name: str, kind: str, seconds: float = 5) -> str:
     """What dig on the host gets to hear, once it is not empty."""
     ask = ("dig", "+short", "+time=1", "+tries=1", "@198.51.100.53", name, kind)
-    return wait_for(lambda: host.run(*ask, check=False).stdout.strip(), seconds, f"an answer to {name} {kind}")
+
+    def answer() -> str:
+        done = host.run(*ask, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+    return wait_for(answer, seconds, f"an answer to {name} {kind}")

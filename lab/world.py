@@ -7,7 +7,7 @@ body(). Nothing has to be cleaned up, ever: when process 1 ends, or any of the t
 hosts and its /run (a tmpfs, where all state is kept). Worlds run side by side.
 
 Inside, World is the switch br0 (198.51.100.1, where a capture sees everything), Host a network
-namespace with one leg on it, Program something that runs on a host.
+namespace with one leg on it (or on the switch inside a NAT, lab/nat.py), Program something that runs on a host.
 """
 import contextlib
 import os
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional, Sequence
 
@@ -162,8 +163,8 @@ def _prepare_mounts() -> None:
 
 def _prepare_switch() -> None:
     ip_batch("link set lo up",
-              "link add br0 type bridge forward_delay 0 mcast_snooping 0",
-              f"addr add {PREFIX}1/24 dev br0", f"addr add {PREFIX6}1/64 dev br0 nodad", "link set br0 up")
+             "link add br0 type bridge forward_delay 0 mcast_snooping 0",
+             f"addr add {PREFIX}1/24 dev br0", f"addr add {PREFIX6}1/64 dev br0 nodad", "link set br0 up")
 
 
 def ip_batch(*lines: str, host: str = "") -> None:
@@ -174,6 +175,25 @@ def ip_batch(*lines: str, host: str = "") -> None:
 
 
 # ------------------------------------------------------------------------------ what is inside
+
+def in_host(host: str, *arguments: str) -> list:
+    """The command that runs this one on the host of that name; "" is the world itself."""
+    return ([] if not host else ["nsenter", f"--net=/run/netns/{host}"]) + [str(argument) for argument in arguments]
+
+
+@contextlib.contextmanager
+def inside(host: str):
+    """While it lasts, this thread makes its sockets on the host of that name; "" is the world itself."""
+    if not host:
+        yield
+        return
+    with open(f"/run/netns/{host}") as there, open("/proc/thread-self/ns/net") as here:
+        system.setns(there.fileno(), system.CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            system.setns(here.fileno(), system.CLONE_NEWNET)
+
 
 class Program:
     """A running program; its output goes to a log. Ends with the world, or by stop() or kill()."""
@@ -224,44 +244,53 @@ class Program:
         return wait_for(look, seconds, what, came=lambda: f"{self.tag} said:\n{self.tail()}")
 
 
-class Host:
-    """A machine with one address on the switch."""
+@dataclass(frozen=True)
+class Network:
+    """A switch, and the addresses of the hosts on it; number 1 is the way out."""
+    prefix: str
+    prefix6: str  # "": IPv4 only
+    bridge: str
+    owner: str = ""  # the host that the switch is in; "": the world itself, where a capture sees everything
 
-    def __init__(self, name: str, number: int):
+
+PUBLIC = Network(PREFIX, PREFIX6, "br0")
+
+
+class Host:
+    """A machine with one address on a switch."""
+
+    def __init__(self, name: str, number: int, network: Network = PUBLIC):
         self.name = name
-        self.address = f"{PREFIX}{number}"
-        self.address6 = f"{PREFIX6}{number}"
+        self.network = network
+        self.address = f"{network.prefix}{number}"
+        self.address6 = f"{network.prefix6}{number}" if network.prefix6 else ""
         self.port = f"port{number}"  # its plug at the switch
         subprocess.run(["ip", "netns", "add", name], check=True)
         ip_batch(f"link add {self.port} type veth peer name eth0 netns {name}",
-                  f"link set {self.port} master br0 up")
+                 f"link set {self.port} master {network.bridge} up", host=network.owner)
         # Several datagrams that leave in one piece (UDP_SEGMENT) would cross the switch, and be captured, as one.
-        ip_batch("link set lo up", "link set eth0 gso_max_segs 1", f"addr add {self.address}/24 dev eth0",
-                  f"addr add {self.address6}/64 dev eth0 nodad", "link set eth0 up",
-                  f"route add default via {PREFIX}1", host=name)
+        ip_batch("link set lo up", "link set eth0 gso_max_segs 1", host=name)
+        self.bring_up()
 
-    def command(self, *arguments: str) -> list:
-        return ["nsenter", f"--net=/run/netns/{self.name}", *map(str, arguments)]
+    def bring_up(self) -> None:
+        """Addresses and route of its interface, which a link that goes down loses."""
+        six = [f"addr add {self.address6}/64 dev eth0 nodad"] if self.address6 else []
+        ip_batch(f"addr replace {self.address}/24 dev eth0", *six, "link set eth0 up",
+                 f"route replace default via {self.network.prefix}1", host=self.name)
 
     def start(self, tag: str, *arguments: str, **more) -> Program:
-        return Program(tag, self.command(*arguments), STATE / f"{tag}.log", **more)
+        return Program(tag, in_host(self.name, *arguments), STATE / f"{tag}.log", **more)
 
     def run(self, *arguments: str, seconds: float = 10, check: bool = True, **more):
-        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=seconds, **more)
+        done = subprocess.run(in_host(self.name, *arguments), capture_output=True, text=True, timeout=seconds, **more)
         if check and done.returncode != 0:
             raise Failure(f"expected `{' '.join(map(str, arguments))}` to succeed on {self.name}; it ended with "
                           f"{done.returncode} and said: {(done.stderr or done.stdout).strip()}")
         return done
 
-    @contextlib.contextmanager
     def inside(self):
         """While it lasts, this thread makes its sockets on this host."""
-        with open(f"/run/netns/{self.name}") as there, open("/proc/thread-self/ns/net") as here:
-            system.setns(there.fileno(), system.CLONE_NEWNET)
-            try:
-                yield
-            finally:
-                system.setns(here.fileno(), system.CLONE_NEWNET)
+        return inside(self.name)
 
     def socket(self, family=socket.AF_INET, kind=socket.SOCK_DGRAM) -> socket.socket:
         with self.inside():
@@ -269,7 +298,18 @@ class Host:
 
     def plug(self, up: bool = True) -> None:
         """Pulls the cable (up=False) or puts it back."""
-        ip_batch(f"link set {self.port} {'up' if up else 'down'}")
+        ip_batch(f"link set {self.port} {'up' if up else 'down'}", host=self.network.owner)
+
+    def lose(self, percent: int) -> None:
+        """From now on, so many of a hundred packets that come to this host are lost on the way; 0: none."""
+        self.nft("add table inet loss", "delete table inet loss")
+        if percent:
+            self.nft("table inet loss {", "  chain arriving {", "    type filter hook prerouting priority raw;",
+                     f"    iifname != lo numgen random mod 100 < {percent} counter drop;", "  }", "}")
+
+    def nft(self, *lines: str) -> None:
+        """Rules for the packet filter of this host."""
+        self.run("nft", "-f", "-", input="\n".join(lines) + "\n")
 
 
 class World:
@@ -280,13 +320,14 @@ class World:
             raise Failure("expected World() inside enter(); this process is not the first of a world")
         self.hosts = {}
 
-    def host(self, name: str, number: int) -> Host:
+    def host(self, name: str, number: int = 0, network: Network = PUBLIC) -> Host:
+        """The host of that name; a new one, with that number on that network, if there is none yet."""
         if name not in self.hosts:
-            self.hosts[name] = Host(name, number)
+            self.hosts[name] = Host(name, number, network)
         return self.hosts[name]
 
     def name_of(self, address: str) -> str:
         for host in self.hosts.values():
-            if address in (host.address, host.address6):
+            if address and address in (host.address, host.address6):
                 return host.name
         return address

@@ -24,6 +24,23 @@ def test_a_sip_domain_has_naptr_srv_and_address_records():
     assert (asker.address, "NAPTR") in server.queries("example.com")
 
 
+def test_relays_are_found_under_turn():
+    """As a TURN client does by RFC 5928 that knows no more than turn:p2psip.org."""
+    here = World()
+    zone = Zone("p2psip.org").sip([Target("198.51.100.33")]).turn([Target("198.51.100.41"), Target("198.51.100.42", 20)])
+    NameServer(here, [zone]).wait_ready()
+    asker = here.host("asker", 101)
+    naptr = [line.split() for line in wait_answer(asker, "p2psip.org", "NAPTR").splitlines()]
+    relays = sorted((int(order), service.strip('"'), target) for order, _, _, service, _, target in naptr
+                    if service.startswith('"RELAY:'))
+    assert relays == [(10, "RELAY:turn.udp", "_turn._udp.p2psip.org."), (20, "RELAY:turn.tcp", "_turn._tcp.p2psip.org."),
+                      (30, "RELAY:turn.tls", "_turns._tcp.p2psip.org.")]
+    for (_, _, target), port in zip(relays, (3478, 3478, 5349)):
+        assert sorted(wait_answer(asker, target, "SRV").splitlines()) == [
+            f"10 10 {port} turn1.p2psip.org.", f"20 10 {port} turn2.p2psip.org."]
+    assert wait_answer(asker, "turn2.p2psip.org", "A") == "198.51.100.42"
+
+
 def test_a_changed_zone_is_served_at_once():
     here = World()
     server = NameServer(here, [Zone("example.com").sip([Target("198.51.100.10")], ["udp"])])

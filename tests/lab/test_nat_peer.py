@@ -8,7 +8,7 @@ from lab.baresip import Baresip
 from lab.ca import CertificateAuthority
 from lab.dns import NameServer, Target, Zone
 from lab.kamailio import Kamailio
-from lab.nat import Site
+from lab.nat import SYMMETRIC, Nat
 from lab.world import STATE, World, wait_for
 
 pytestmark = [pytest.mark.world, pytest.mark.causeway]
@@ -26,9 +26,9 @@ class Scene:
     def __init__(self):
         self.world = World()
         self.ca = CertificateAuthority(STATE / "ca")
-        self.site = Site(self.world, "router", 60)
-        self.site.host("home", 2)
-        self.site.host("alice", 3)
+        self.site = Nat(self.world, "router", 60, SYMMETRIC)
+        self.site.host("home")
+        self.site.host("alice")
         for name, (number, _) in PUBLIC.items():
             self.world.host(name, number)
         # Phones choose by DNS where they send an ACK, and it is theirs to do without a server that is dead.
@@ -38,11 +38,11 @@ class Scene:
         self.com = Kamailio(self.world, "sip.example.com", 10, "example.com", {"carol": "pw-carol"}, self.ca)
         for server in (dns, self.com):
             server.wait_ready()
-        self.overlay = causeway.build(self.world, DOMAIN, {**PUBLIC, "home": (2, "registrar")}, USERS, self.ca)
+        self.overlay = causeway.build(self.world, DOMAIN, {**PUBLIC, "home": (0, "registrar")}, USERS, self.ca)
         self.overlay.wait_ready()
         self.home = self.overlay["home"]
         self.wait_vias(2)
-        self.alice = self.phone("alice", 3, f"alice@{DOMAIN}", "pw-alice", 440, self.home.host.address)
+        self.alice = self.phone("alice", 0, f"alice@{DOMAIN}", "pw-alice", 440, self.home.host.address)
         self.dave = self.phone("dave", 104, f"dave@{DOMAIN}", "pw-dave", 880, self.world.hosts["desk"].address)
         self.carol = self.phone("carol", 105, "carol@example.com", "pw-carol", 660, "198.51.100.10")
 
