@@ -123,7 +123,7 @@ void Call::on_media_failed(const std::string& why) {
   if (state_ == State::incoming) respond(invite_in_, 500);
   if (!up && outgoing_) {
     hanging_up_ = true;
-    parts_.client.cancel(invite_id_);
+    if (invite_id_) parts_.client.cancel(invite_id_);
   }
   fail(
       {"a path for the media", why, "find out whether UDP passes; with a relay over TCP or TLS it need not"});

@@ -116,6 +116,10 @@ struct IcePath::Callbacks {
   static void gathered(NiceAgent*, guint, gpointer self) {
     static_cast<IcePath*>(self)->later(&IcePath::finish_gathering);
   }
+  static void found(NiceAgent*, NiceCandidate* candidate, gpointer self) {
+    if (candidate->type == NICE_CANDIDATE_TYPE_RELAYED)
+      static_cast<IcePath*>(self)->later(&IcePath::hurry_gathering);
+  }
   static void changed(NiceAgent*, guint, guint, guint, gpointer self) {
     static_cast<IcePath*>(self)->later(&IcePath::see_state);
   }
@@ -154,6 +158,7 @@ IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
   g_free(password);
   add_relays(config);
   g_signal_connect(agent_, "candidate-gathering-done", G_CALLBACK(Callbacks::gathered), this);
+  g_signal_connect(agent_, "new-candidate-full", G_CALLBACK(Callbacks::found), this);
   g_signal_connect(agent_, "component-state-changed", G_CALLBACK(Callbacks::changed), this);
   g_signal_connect(agent_, "new-selected-pair-full", G_CALLBACK(Callbacks::selected), this);
   nice_agent_attach_recv(agent_, stream_, kComponent, thread.context(), Callbacks::packet, this);
@@ -187,6 +192,11 @@ void IcePath::later(void (IcePath::*what)()) {
 void IcePath::gather() {
   patience_.start(limits::kGatherPatience, [this] { finish_gathering(); });
   if (!nice_agent_gather_candidates(agent_, stream_)) fail("no socket could be opened on any local address");
+}
+
+// With one relay a call can be made: one that is dead does not keep it waiting.
+void IcePath::hurry_gathering() {
+  if (!gathered_ && !failed_) patience_.start(limits::kMoreRelays, [this] { finish_gathering(); });
 }
 
 void IcePath::finish_gathering() {

@@ -50,6 +50,7 @@ class IcePath {
  private:
   struct Callbacks;
   void later(void (IcePath::*what)());
+  void hurry_gathering();
   void finish_gathering();
   void see_state();
   void see_pair();

@@ -429,6 +429,23 @@ TEST_F(Ice, AServerThatDoesNotAnswerIsNotWaitedForLong) {
   EXPECT_LT(MediaThread::now() - begun, limits::kGatherPatience + 500ms);
 }
 
+TEST_F(Ice, ADeadRelayBesideOneThatLivesCostsLittle) {
+  Phone dead;
+  TestRelay lives;
+  Side alice(thread,
+             {.relays = {{{net::Transport::udp, dead.address()}, "user", "password", {}}, lives.server()},
+              .relay_only = true,
+              .controlling = true});
+  Side bob(thread, {});
+  const base::Instant begun = MediaThread::now();
+  alice.gather();
+  bob.gather();
+  negotiate(alice, bob);
+  EXPECT_LT(MediaThread::now() - begun, limits::kGatherPatience / 2);
+  ASSERT_TRUE(connect(alice, bob));
+  expect_both_ways(alice, bob);
+}
+
 TEST_F(Ice, WithRelaysOnlyAndNoneThatAnswersItFails) {
   Phone silent;
   Side alice(thread, {.relays = {{{net::Transport::udp, silent.address()}, "user", "password", {}}},

@@ -82,6 +82,9 @@ inline constexpr unsigned kMaxChecks = 100;
 
 // A server that does not answer is not waited for any longer: the caller hears nothing meanwhile.
 inline constexpr base::Duration kGatherPatience = 2s;
+// When a relay has answered, another one that has not is probably dead. libnice asks one after the other, 20
+// ms apart, and a relay far away answers its two questions within this time, too.
+inline constexpr base::Duration kMoreRelays = 300ms;
 
 // From when both sides' candidates are known, until a pair must have been found: libnice repeats a check
 // for 3.5 seconds, and the other side may begin later.
@@ -99,7 +102,7 @@ inline constexpr int kMaxReceivedPerSecond = 1000;
 // The relay in use is asked whether it lives when nothing has come through it for so long, and given up when
 // it has not answered so many times: audio must be back over another within three seconds. One that answers
 // is asked again after a pause, so that silence costs it little.
-inline constexpr base::Duration kRelayProbe = 400ms;
+inline constexpr base::Duration kRelayProbe = 300ms;
 inline constexpr base::Duration kRelayPause = 2s;
 inline constexpr int kRelayProbesLost = 3;
 

@@ -46,7 +46,7 @@ class MediaSession final : public Session, private Media::Events {
   // Media::Events
   void on_gathered(LocalMedia found) override;
   void on_connected(std::string pair) override;
-  void on_failed(std::string why) override { lost(why); }
+  void on_failed(std::string why) override;
   void on_dtmf(char digit) override { user_.on_dtmf(digit); }
   void on_first_audio() override { user_.on_first_audio(); }
   void on_relay_lost(std::string why) override { lost(why); }
@@ -173,6 +173,14 @@ void MediaSession::on_connected(std::string pair) {
   early_failure_.clear();
   pair_ = std::move(pair);
   user_.on_media_up(pair_);
+}
+
+void MediaSession::on_failed(std::string why) {
+  if (!gathering_) return lost(why);
+  // Nothing has been found that could be told to the other side.
+  gathering_ = pending_restart_ = false;
+  then_ = nullptr;
+  user_.on_media_failed(why);
 }
 
 void MediaSession::lost(const std::string& why) {

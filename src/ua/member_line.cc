@@ -185,7 +185,7 @@ std::vector<RelayServer> MemberLine::with_tokens(const std::vector<overlay::Serv
     const auto endpoint = std::ranges::find_if(relay.endpoints, fits);
     if (!relay.token_key || endpoint == relay.endpoints.end() || servers.size() == limits::kMaxRelays)
       continue;
-    servers.push_back({*endpoint, {}, {}, {}});
+    servers.push_back({*endpoint, {}, {}, domain_});
     keys.push_back(*relay.token_key);
   }
   if (keys.empty()) return {};

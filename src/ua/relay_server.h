@@ -10,7 +10,7 @@ namespace causeway::ua {
 struct RelayServer {
   net::Endpoint endpoint;
   std::string user, password;
-  std::string tls_name;  // that its certificate must bear; empty: any that the context trusts
+  std::string tls_name;  // that its certificate must bear; empty: its address
   bool operator==(const RelayServer&) const = default;
 };
 

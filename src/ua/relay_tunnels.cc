@@ -96,7 +96,8 @@ class RelayTunnels::Impl {
 
   void carry_on(std::unique_ptr<net::Stream> near, const net::Address& at, const net::Endpoint& relay,
                 const std::string& name) {
-    const net::TlsClient tls{relay.transport == net::Transport::tls ? tls_.get() : nullptr, name};
+    const net::TlsClient tls{relay.transport == net::Transport::tls ? tls_.get() : nullptr,
+                             name.empty() ? relay.address.ip.text() : name};
     auto pipe = std::make_unique<Pipe>(*network_, relay.address, tls, std::move(near),
                                        [this, at](Pipe& ended, bool by_relay) {
                                          if (by_relay) {
