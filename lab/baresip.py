@@ -23,11 +23,14 @@ snd_path {folder}/recordings
 rtp_ports 10000-10999
 rtp_timeout 20
 jitter_buffer_delay 1-5
+rtcp_mux yes
 module_path /usr/lib/baresip/modules
 module g711.so
 module aufile.so
 module aubridge.so
 module sndfile.so
+module stun.so
+module ice.so
 module_tmp uuid.so
 module_tmp account.so
 module_app menu.so
@@ -153,6 +156,12 @@ class Baresip:
             self._buffer += data
 
     # -------------------------------------------------------------------------- telephony
+
+    def wait_established(self, seconds: float = 10) -> None:
+        self.wait_event("CALL_ESTABLISHED", seconds)
+
+    def wait_closed(self, seconds: float = 10) -> None:
+        self.wait_event("CALL_CLOSED", seconds)
 
     def registered(self) -> bool:
         """By what baresip itself thinks of its current account."""

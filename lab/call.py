@@ -1,12 +1,15 @@
 """One call of the demo: dial, talk until both have heard the other's tone, hang up; and all that was on the wire."""
 import time
 from dataclasses import dataclass, field
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
-from lab import capture, tone
+from lab import capture, stun, tone
 from lab.baresip import Baresip
 from lab.stage import Stage
+from lab.ua import UserAgent
 from lab.world import Failure, wait_for
+
+Talker = Union[Baresip, UserAgent]
 
 TALK_SECONDS = 1.2  # of recorded sound, on each side
 LEAST_SHARE = 0.9  # of the energy, at the other side's frequency
@@ -20,45 +23,65 @@ class Record:
     setup_ms: float  # from dialling to both sides established
     call_id: str
     messages: list = field(default_factory=list)  # on the wire and inside the peers' links
+    signals: list = field(default_factory=list)  # what the overlay and the relays were asked
+    checks: list = field(default_factory=list)  # of ICE
     media: list = field(default_factory=list)
     packets: list = field(default_factory=list)
+
+    @property
+    def items(self) -> list:
+        """All that a diagram shows."""
+        return self.messages + self.signals + self.checks + self.media
 
     def on_wire(self) -> list:
         return [message for message in self.messages if message.transport != "tls"]
 
 
 class Call:
-    """Dials at once; returns established on both sides, or raises Failure."""
+    """Dials at once; returns established on both sides, or raises Failure.
 
-    def __init__(self, stage: Stage, caller: Baresip, callee: Baresip, address: str, seconds: float = 10):
+    What is recorded begins with the call, or at the time `since`.
+    """
+
+    def __init__(self, stage: Stage, caller: Talker, callee: Talker, address: str, seconds: float = 10,
+                 since: float = 0):
         self.stage, self.caller, self.callee = stage, caller, callee
         for phone in (caller, callee):
             phone.clear_recordings()
             phone.forget_events()
-        self.started = time.time()
+        dialled = time.time()
+        self.started = since or dialled
         begin = time.monotonic()
         caller.dial(address)
-        event = caller.wait_event("CALL_ESTABLISHED", seconds)
-        callee.wait_event("CALL_ESTABLISHED", seconds)
+        for talker in (caller, callee):
+            talker.wait_established(seconds)
         self.setup_ms = (time.monotonic() - begin) * 1000
-        self.call_id = event.get("id", "")
+        self.call_id = self._find_call_id(dialled)
 
-    def talk(self) -> str:
+    def _find_call_id(self, since: float) -> str:
+        """That of the first INVITE since then."""
+        packets = self.stage.capture.since(since)
+        found = [m for m in capture.messages(packets) + self.stage.overlay.trace(since, packets) if m.method == "INVITE"]
+        if not found:
+            raise Failure(f"expected an INVITE of {self.caller.name} on the wire or in a peer's links; there was none")
+        return min(found, key=lambda message: message.time).call_id
+
+    def talk(self, least_share: float = LEAST_SHARE, seconds: float = 15) -> str:
         """Until both sides have recorded enough; checks the tones. Returns what was heard, in words."""
         both = (self.caller, self.callee)
-        wait_for(lambda: all(phone.heard_seconds() >= TALK_SECONDS for phone in both), 10,
+        wait_for(lambda: all(phone.heard_seconds() >= TALK_SECONDS for phone in both), seconds,
                  f"{TALK_SECONDS} s of sound at both phones",
                  came=lambda: ", ".join(f"{phone.heard_seconds():.1f} s at {phone.name}" for phone in both))
-        heard = [_check_tone(listener, speaker) for listener, speaker in (both, both[::-1])]
+        heard = [_check_tone(listener, speaker, least_share) for listener, speaker in (both, both[::-1])]
         return ", ".join(heard)
 
-    def hang_up(self, who: Optional[Baresip] = None, seconds: float = 10) -> float:
+    def hang_up(self, who: Optional[Talker] = None, seconds: float = 10) -> float:
         """Hangs up there (at the caller's, if not told) and waits until the other side knows; in how many ms."""
         who = who or self.caller
         other = self.callee if who is self.caller else self.caller
         begin = time.monotonic()
         who.hang_up()
-        other.wait_event("CALL_CLOSED", seconds)
+        other.wait_closed(seconds)
         return (time.monotonic() - begin) * 1000
 
     def seen(self) -> Record:
@@ -66,7 +89,10 @@ class Call:
         packets = self.stage.capture.since(self.started)
         found = capture.messages(packets) + self.stage.overlay.trace(self.started, packets)
         ours = sorted((m for m in found if m.call_id == self.call_id), key=lambda m: m.time)
-        return Record(self.started, self.setup_ms, self.call_id, ours, capture.media(packets), packets)
+        signals = self.stage.overlay.asked(self.started) + stun.allocations(packets)
+        ends = [self.stage.address(talker.name) for talker in (self.caller, self.callee)]
+        return Record(self.started, self.setup_ms, self.call_id, ours, signals, stun.checks(packets, of=ends),
+                      stun.media(packets, of=ends), packets)
 
     def record(self) -> Record:
         """After the end: everything, once the answer to the BYE has been seen."""
@@ -76,18 +102,18 @@ class Call:
         return wait_for(ended, 10, "an answer to the BYE on the wire")
 
 
-def _check_tone(listener: Baresip, speaker: Baresip) -> str:
+def _check_tone(listener: Talker, speaker: Talker, least_share: float) -> str:
     share, blocks = tone.share(listener.heard(), speaker.frequency)
-    if share < LEAST_SHARE or blocks < LEAST_BLOCKS:
+    if share < least_share or blocks < LEAST_BLOCKS:
         raise Failure(f"expected {listener.name} to hear {speaker.frequency} Hz; came: a share of {share:.2f} "
                       f"in {blocks * 0.1:.1f} s of sound")
     return f"{listener.name} heard {speaker.frequency} Hz"
 
 
-def ring_and_talk(stage: Stage, caller: Baresip, callee: Baresip, address: str,
-                  hang_up_by: Optional[Baresip] = None, meanwhile: Callable = lambda call: None):
+def ring_and_talk(stage: Stage, caller: Talker, callee: Talker, address: str,
+                  hang_up_by: Optional[Talker] = None, meanwhile: Callable = lambda call: None, since: float = 0):
     """A whole call: (Record, what was heard). `meanwhile(call)` happens while they talk."""
-    call = Call(stage, caller, callee, address)
+    call = Call(stage, caller, callee, address, since=since)
     heard = call.talk()
     meanwhile(call)
     call.hang_up(hang_up_by)

@@ -16,7 +16,8 @@ from lab import sip
 from lab.world import PUBLIC, STATE, Network, Program, in_host, inside, wait_for
 
 _MARK_PORT = 9  # discard
-_LEAST_MEDIA_PORT = 10000  # the phones are told to use ports from here on
+# Servers' ports: what goes there is no media, whatever it looks like (the overlay's datagrams are sealed).
+_SERVERS = {53, 5060, 5061, 7400}
 
 
 @dataclass
@@ -44,6 +45,18 @@ class Burst:
     source: str
     target: str
     size: int
+
+
+@dataclass
+class Signal:
+    """One asked or answered something that is no SIP: what, and more of it where there is room."""
+    time: float
+    source: str
+    target: str
+    what: str
+    more: str = ""
+    to: str = ""  # of a response: what was asked
+    inside_tls: bool = False
 
 
 @dataclass
@@ -218,16 +231,11 @@ def bursts(packets: list, wanted: Callable[[Packet], bool]) -> list:
     return found
 
 
-def media(packets: list, least: int = 10) -> list:
-    """RTP by direction (source address, target address), where at least that many packets went."""
-    found: dict = {}
-    for packet in packets:
-        if (packet.protocol == "udp" and min(packet.source_port, packet.target_port) >= _LEAST_MEDIA_PORT
-                and len(packet.payload) > 12 and packet.payload[0] >> 6 == 2 and packet.payload[1] & 0x7f < 64):
-            flow = found.setdefault((packet.source, packet.target),
-                                    Media(packet.time, packet.source, packet.target, 0))
-            flow.count += 1
-    return [flow for flow in found.values() if flow.count >= least]
+def is_rtp(packet: Packet) -> bool:
+    """A datagram with RTP (RFC 3550); RTCP may share its ports (RFC 5761), and is none."""
+    payload = packet.payload
+    return (len(payload) > 12 and payload[0] >> 6 == 2 and not 64 <= payload[1] & 0x7f < 96
+            and not {packet.source_port, packet.target_port} & _SERVERS)
 
 
 def looks_like_sip(packet: Packet) -> bool:

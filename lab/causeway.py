@@ -7,6 +7,7 @@ from typing import Mapping, Optional, Sequence
 
 from lab import sip
 from lab.ca import CertificateAuthority
+from lab.capture import Signal
 from lab.world import NAME_SERVER, STATE, Failure, Program, World
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,6 +55,11 @@ class Authority:
     def issue(self, name: str, roles: str, bootstrap: Sequence[str]) -> Path:
         known = ["--bootstrap", ",".join(bootstrap)] if bootstrap else []
         call("authority", "issue", name, "--roles", roles, *known, "--dir", self.folder)
+        return self.folder / f"{name}.bundle"
+
+    def issue_user(self, name: str, bootstrap: Sequence[str]) -> Path:
+        """A user's own credential, for a user agent that is a member of the overlay."""
+        call("authority", "issue", name, "--users", name, "--bootstrap", ",".join(bootstrap), "--dir", self.folder)
         return self.folder / f"{name}.bundle"
 
 
@@ -133,24 +139,51 @@ class Peer:
 
     def sent(self, since: float) -> list:
         """SIP messages that this peer sent inside its TLS links since then (epoch seconds), by its own trace."""
-        found = []
+        return [self._message(entry) for entry in self._traced(since) if entry["dir"] == "out" and "overlay" not in entry]
+
+    def received(self, since: float, peers: set) -> list:
+        """SIP messages that came inside TLS links from others than these peers: from user agents, which have no trace."""
+        return [self._message(entry) for entry in self._traced(since) if entry["dir"] == "in" and "overlay" not in entry
+                and entry["peer_address"].rpartition(":")[0] not in peers]
+
+    def asked(self, since: float) -> list:
+        """What members that are no nodes of the overlay asked it through this peer, and its answers."""
+        found, waiting = [], {}
+        for entry in self._traced(since):
+            key = (entry["call_id"], entry["cseq"])
+            ends = [entry["peer_address"].rpartition(":")[0], self.host.address]
+            if entry.get("overlay") == "get" and entry["dir"] == "in":
+                question = waiting[key] = _question(entry["uri"])
+                found.append(Signal(entry["t"], *ends, question, entry["uri"], inside_tls=True))
+            elif entry.get("overlay") == "answer" and entry["dir"] == "out" and key in waiting:
+                question = waiting.pop(key)
+                found.append(Signal(entry["t"], *ends[::-1], "Response", f"to {question}", question, True))
+        return found
+
+    def _traced(self, since: float) -> list:
         lines = self.trace_file.read_text(errors="replace").splitlines() if self.trace_file.exists() else []
+        found = []
         for line in lines:
             try:
                 entry = json.loads(line)
             except json.JSONDecodeError:
                 continue  # the last line of a peer that was killed
-            if entry["dir"] == "out" and entry["t"] >= since - CLOCK_STEP:
-                found.append(sip.Message(entry["t"], self.overlay_address, entry["peer_address"], "tls",
-                                         entry["first"],
-                                         [("call-id", entry["call_id"]), ("cseq", str(entry["cseq"]))]))
+            if entry["t"] >= since - CLOCK_STEP:
+                found.append(entry)
         return found
+
+    def _message(self, entry: dict) -> sip.Message:
+        ends = [self.overlay_address, entry["peer_address"]]
+        source, target = ends if entry["dir"] == "out" else ends[::-1]
+        return sip.Message(entry["t"], source, target, "tls", entry["first"],
+                           [("call-id", entry["call_id"]), ("cseq", str(entry["cseq"]))])
 
 
 class Overlay:
     """The peers of one domain, by name."""
 
-    def __init__(self, peers: Sequence[Peer]):
+    def __init__(self, peers: Sequence[Peer], authority: Authority):
+        self.authority = authority
         self.peers = {peer.name: peer for peer in peers}
 
     def __getitem__(self, name: str) -> Peer:
@@ -180,27 +213,46 @@ class Overlay:
         self.start()
         self.wait_ready()
 
+    def asked(self, since: float) -> list:
+        """What user agents asked the overlay through their public peers, and the answers."""
+        return sorted((signal for peer in self for signal in peer.asked(since)), key=lambda signal: signal.time)
+
     def trace(self, since: float, packets: Sequence = ()) -> list:
-        """What travelled inside the TLS links, each message once, in the order of time.
+        """What travelled inside the TLS links of peers and user agents, each message once, in the order of time.
 
         The peers' clocks tick in milliseconds: `packets`, the capture, says when exactly each one left.
         """
-        sent = sorted((message for peer in self for message in peer.sent(since)), key=lambda message: message.time)
+        peers = self.addresses
+        sent = sorted((message for peer in self for message in peer.sent(since) + peer.received(since, peers)),
+                      key=lambda message: message.time)
         left = [packet for packet in packets if packet.protocol == "tcp" and packet.payload
-                and packet.source in self.addresses and packet.target in self.addresses]
+                and OVERLAY_PORT in (packet.source_port, packet.target_port)]
         for message in sent:
-            between = (message.source.rpartition(":")[0], message.target.rpartition(":")[0])
-            packet = next((packet for packet in left if (packet.source, packet.target) == between
-                           and message.time - CLOCK_STEP <= packet.time <= message.time + 0.1
-                           and len(packet.payload) > LEAST_SIP), None)
+            packet = _packet_of(message, left, own=message.source.rpartition(":")[0] in peers)
             if packet:
                 message.time = packet.time
                 left.remove(packet)
         return sorted(sent, key=lambda message: message.time)
 
 
+def _question(uri: str) -> str:
+    """What the draft's figures call a question for this URI."""
+    scheme, _, rest = uri.partition(":")
+    return "Get" if "@" in rest else {"turn": "Get Relay", "sip": "Get Proxy"}.get(scheme, "Get")
+
+
+def _packet_of(message: sip.Message, packets: Sequence, own: bool):
+    """The packet that a message in a trace went in: just after the peer noted it if it is its own, else just before."""
+    way = (message.source.rpartition(":")[0], message.target.rpartition(":")[0])
+    first, last = (-CLOCK_STEP, 0.1) if own else (-0.02, CLOCK_STEP)
+    fitting = [packet for packet in packets if (packet.source, packet.target) == way and len(packet.payload) > LEAST_SIP
+               and message.time + first <= packet.time <= message.time + last]
+    return fitting[0 if own else -1] if fitting else None
+
+
 def build(world: World, domain: str, members: Mapping[str, tuple], users: Mapping[str, str],
-          ca: CertificateAuthority, settings: Optional[Mapping] = None) -> Overlay:
+          ca: CertificateAuthority, settings: Optional[Mapping] = None,
+          relay_transports: Sequence[str] = ("udp", "tcp", "tls")) -> Overlay:
     """A domain: its authority, its users (name: password) and its peers (name: (number, roles)), started.
 
     Proxy peers and relays listen on TLS too. Everybody knows the proxy peers from the start, or the first peer.
@@ -220,12 +272,12 @@ def build(world: World, domain: str, members: Mapping[str, tuple], users: Mappin
                            "sip.listen": [f"udp:{own}:5060", f"tcp:{own}:5060", f"tls:{own}:5061"]})
         if "relay" in roles:
             values.update({"relay.certificate": str(certificate), "relay.key": str(key), "relay.allow": LAB_RANGES,
-                           "relay.listen": [f"udp:{own}:{RELAY_PORT}", f"tcp:{own}:{RELAY_PORT}",
-                                            f"tls:{own}:{RELAY_TLS_PORT}"]})
+                           "relay.listen": [f"{transport}:{own}:{RELAY_TLS_PORT if transport == 'tls' else RELAY_PORT}"
+                                            for transport in relay_transports]})
         bundle = authority.issue(name, roles, [f"{hosts[other].address}:{OVERLAY_PORT}"
                                                for other in known if other != name])
         peers.append(Peer(world, name, number, domain, bundle, authority.accounts, {**values, **(settings or {})}))
-    overlay = Overlay(peers)
+    overlay = Overlay(peers, authority)
     overlay.start()
     return overlay
 

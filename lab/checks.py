@@ -1,8 +1,10 @@
 """What must be true of the wire, whatever was played: asserted on captures, with what came in the text."""
 import re
 
+from typing import Sequence
+
 from lab import capture, sip
-from lab.stage import DOMAIN, Stage, label
+from lab.stage import DOMAIN, RELAYS, Stage, label
 from lab.world import Failure
 
 CROSSING = f"sip:{DOMAIN}"
@@ -92,6 +94,32 @@ def _names(stage: Stage, message: sip.Message) -> str:
     return f"{label(stage.world.name_of(source))} to {label(stage.world.name_of(target))}"
 
 
+def nothing_plain_at_members(stage: Stage, packets: list) -> None:
+    """What user agents that are members say and hear is inside TLS."""
+    members = {nat.address for nat in stage.nats.values()}
+    for packet in packets:
+        if {packet.source, packet.target} & members and capture.looks_like_sip(packet):
+            raise Failure(f"expected nothing readable at alice and bob; {stage.name_of(packet.source)} sent "
+                          f"{stage.name_of(packet.target)} by {packet.protocol}: {packet.payload[:80]!r}")
+
+
+def way_of_media(stage: Stage, media: list, start: str, end: str, relays: int) -> Sequence[str]:
+    """The hosts that media passed from one to the other, with so many relays between; both ways, and nowhere else."""
+    hops = {(stage.name_of(flow.source), stage.name_of(flow.target)) for flow in media}
+    way = [start]
+    while way[-1] != end:
+        following = [target for source, target in hops if source == way[-1] and target not in way]
+        if len(following) != 1:
+            break
+        way += following
+    there = set(zip(way, way[1:]))
+    both = there | {(target, source) for source, target in there}
+    if way[-1] != end or hops != both or not set(way[1:-1]) <= set(RELAYS) or len(way) != relays + 2:
+        raise Failure(f"expected media between {start} and {end} over {relays} relays and nowhere else; came: "
+                      f"{sorted(hops) or 'none'}")
+    return way
+
+
 def links_are_tls(stage: Stage, packets: list) -> None:
     """Peers exchanged data over TCP, and every such connection speaks TLS from its first byte on."""
     peers = stage.overlay.addresses
@@ -113,4 +141,5 @@ def everywhere(stage: Stage, packets: list, messages: list) -> None:
     """What holds in every scene."""
     no_plain_sip_between_peers(stage, packets)
     no_peer_address_recorded(stage, messages)
+    nothing_plain_at_members(stage, packets)
     links_are_tls(stage, packets)

@@ -9,9 +9,9 @@
 `-` is SIP that anyone on the wire can read, `~` what travelled inside TLS, `=` media.
 """
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Callable, Optional, Sequence
 
-from lab.capture import Burst, Media
+from lab.capture import Burst, Media, Signal
 from lab.sip import Message
 
 _MARGIN = 12  # left of the first lifeline: the time
@@ -28,14 +28,16 @@ class Arrow:
     line: str = "-"
 
 
-def draw(columns: Sequence[tuple], items: Sequence, start: float = 0) -> str:
-    """`columns` are (name, addresses) from left to right; items Message, Burst or Media, in any order.
+def draw(columns: Sequence[tuple], items: Sequence, start: float = 0,
+         numbers: Optional[Callable] = None) -> str:
+    """`columns` are (name, addresses) from left to right; items Message, Signal, Burst or Media, in any order.
 
-    Items between addresses that no column has are left out, and so are columns nothing happened at.
-    Messages are numbered; 100 (Trying) and repetitions are not drawn.
+    Items between addresses that no column has are left out, and so are columns nothing happened at. 100 (Trying)
+    and repetitions are not drawn. Messages are numbered as they come, or everything by numbers(item), where that is
+    not 0.
     """
     where = {address: index for index, (_, addresses) in enumerate(columns) for address in addresses}
-    arrows = _arrows(items, where)
+    arrows = _arrows(items, where, numbers)
     if not arrows:
         return "(nothing was on the wire)\n"
     used = sorted({end for arrow in arrows for end in (arrow.source, arrow.target)})
@@ -44,22 +46,20 @@ def draw(columns: Sequence[tuple], items: Sequence, start: float = 0) -> str:
     return "\n".join(_lines(names, arrows, start or arrows[0].time)) + "\n"
 
 
-def _arrows(items: Sequence, where: dict) -> list:
-    arrows, seen, number = [], set(), 0
+def _arrows(items: Sequence, where: dict, numbers: Optional[Callable]) -> list:
+    arrows, seen, count = [], set(), 0
     for item in sorted((item for item in items if not isinstance(item, Media)), key=lambda item: item.time):
         source, target = where.get(_host(item.source)), where.get(_host(item.target))
         if source is None or target is None or source == target:
             continue
-        if isinstance(item, Burst):
-            arrows.append(Arrow(item.time, source, target, [f"TLS {item.size} bytes", f"TLS {item.size}", "TLS"], "~"))
-            continue
-        sign = (source, target, item.first, item.call_id, item.cseq, item.get("via"))
-        if item.status == 100 or sign in seen:
+        sign = _sign(item, source, target)
+        if sign in seen or isinstance(item, Message) and item.status == 100:
             continue
         seen.add(sign)
-        number += 1
-        arrows.append(Arrow(item.time, source, target, _labels(item, number), "~" if item.transport == "tls" else "-"))
-    arrows += _media_arrows(items, where)
+        count += isinstance(item, Message)
+        number = numbers(item) if numbers else count * isinstance(item, Message)
+        arrows.append(Arrow(item.time, source, target, *_labels(item, f"({number}) " if number else "")))
+    arrows += _media_arrows(items, where, numbers or (lambda _: 0))
     return sorted(arrows, key=lambda arrow: arrow.time)
 
 
@@ -67,27 +67,41 @@ def _host(address: str) -> str:
     return address.rpartition(":")[0] or address
 
 
-def _labels(message: Message, number: int) -> list:
-    if message.status:
-        _, code, reason = message.first.split(" ", 2)
-        return [f"({number}) {code} {reason}", f"({number}) {code}", code]
-    return [f"({number}) {message.method}", message.method]
+def _sign(item, source: int, target: int) -> tuple:
+    """What is the same in repetitions, of which the first is drawn."""
+    if not isinstance(item, Message):
+        return (id(item),)
+    return source, target, item.first, item.call_id, item.cseq, item.get("via")
 
 
-def _media_arrows(items: Sequence, where: dict) -> list:
+def _labels(item, number: str) -> tuple:
+    """(labels, line) of an arrow."""
+    if isinstance(item, Burst):
+        return [f"TLS {item.size} bytes", f"TLS {item.size}", "TLS"], "~"
+    if isinstance(item, Signal):
+        labels = [f"{number}{item.what} {item.more}"] if item.more else []
+        return labels + [f"{number}{item.what}", item.what], "~" if item.inside_tls else "-"
+    line = "~" if item.transport == "tls" else "-"
+    if item.status:
+        _, code, reason = item.first.split(" ", 2)
+        return [f"{number}{code} {reason}", f"{number}{code}", code], line
+    return [f"{number}{item.method}", item.method], line
+
+
+def _media_arrows(items: Sequence, where: dict, numbers: Callable) -> list:
     flows: dict = {}
     for item in items:
         if isinstance(item, Media) and item.source in where and item.target in where:
-            flows[where[item.source], where[item.target]] = item
+            flows[item.what, where[item.source], where[item.target]] = item
     arrows = []
-    for (source, target), flow in flows.items():
-        back = flows.get((target, source))
+    for (what, source, target), flow in flows.items():
+        back = flows.get((what, target, source))
+        name = f" ({numbers(flow)}) {what} " if numbers(flow) else f" {what} "
         if back is None:
-            arrows.append(Arrow(flow.time, source, target, [f" {flow.what} {flow.count} ", f" {flow.what} "],
-                                "="))
+            arrows.append(Arrow(flow.time, source, target, [f"{name}{flow.count} ", name, f" {what} "], "="))
         elif source < target:
-            labels = [f" {flow.what} {flow.count} packets, {back.count} back ", f" {flow.what} {flow.count}, {back.count} ",
-                      f" {flow.what} "]
+            labels = [f"{name}{flow.count} packets, {back.count} back ", f"{name}{flow.count}, {back.count} ", name,
+                      f" {what} "]
             arrows.append(Arrow(min(flow.time, back.time), source, target, labels, "<"))
     return arrows
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Optional
 
 from lab import causeway, diagram, scenes, world
+from lab.figures import Figure
 from lab.stage import DOMAIN, PASSWORDS, PEERS, RELAYS, Stage, label
 
 RELAYED_SECONDS = 60
@@ -35,7 +36,8 @@ def arguments() -> argparse.Namespace:
     known = {scene.ID: scene for scene in scenes.all_scenes()}
     options.play = []
     for wanted in options.scene or known:
-        fitting = [scene for name, scene in known.items() if name == wanted or name.startswith(wanted + "-")]
+        fitting = [known[wanted]] if wanted in known else [scene for name, scene in known.items()
+                                                           if name.startswith(wanted + "-")]
         if not fitting:
             parser.error(f"expected --scene to be one of {', '.join(known)}; came: {wanted}")
         options.play += fitting
@@ -79,7 +81,7 @@ class Player:
                 raise begun
             outcome = scene.play(self.stage)
             flow.update(ok=True, setup_ms=round(outcome.setup_ms, 1), detail=outcome.detail)
-            self._draw(scene, outcome.items, outcome.started)
+            self._draw(scene, outcome.items, outcome.started, outcome.figure)
         except FAILURES as failure:
             flow["detail"] = str(failure)
             self._draw_failed(scene, started)
@@ -90,17 +92,18 @@ class Player:
             flow.update(ok=False, detail=f"{flow['detail']}; then the world could not be restored: {failure}")
             say(f"  FAILED afterwards: {failure}")
 
-    def _draw(self, scene, items: list, started: float) -> None:
+    def _draw(self, scene, items: list, started: float, figure: Optional[Figure] = None) -> None:
         if not self.options.quiet:
-            say(diagram.draw(self.stage.columns(scene.COLUMNS), items, started))
+            say(diagram.draw(self.stage.columns(scene.COLUMNS), items, started, figure.of if figure else None))
 
     def _draw_failed(self, scene, started: float) -> None:
         """What there was, for whoever has to find the reason."""
-        from lab import capture
+        from lab import capture, stun
         try:
             packets = self.stage.capture.since(started)
             self._draw(scene, capture.messages(packets) + self.stage.overlay.trace(started, packets)
-                       + capture.media(packets), started)
+                       + self.stage.overlay.asked(started) + stun.allocations(packets) + stun.checks(packets)
+                       + stun.media(packets), started)
         except (world.Failure, OSError) as failure:
             say(f"  (no diagram: {failure})")
 
@@ -121,11 +124,11 @@ def table(flows: list) -> str:
 
 def how_to_reach(stage: Stage) -> str:
     enter = f"nsenter -t {world.OUTER_PID} -a"
-    lines = ["\nThe world stays up until Ctrl-C.", "", "hosts (198.51.100.0/24):"]
+    lines = ["\nThe world stays up until Ctrl-C.", "", "hosts (the switch is 198.51.100.0/24; the others are behind NATs):"]
     roles = {name: f"  ({of})" for name, (_, of) in {**PEERS, **RELAYS}.items()}
     lines += [f"  {host.address:15}  {label(name)}{roles.get(name, '')}" for name, host in stage.world.hosts.items()]
     lines += ["accounts:"] + [f"  sip:{user}@{domain}  password {PASSWORDS[user]}" for user, domain in (
-        ("alice", DOMAIN), ("bob", DOMAIN), ("carol", "example.com"), ("alice", "example.org"))]
+        ("dave", DOMAIN), ("erin", DOMAIN), ("carol", "example.com"), ("alice", "example.org"), ("dave", "example.org"))]
     peer = stage.overlay["peer-c"]
     lines += ["a shell inside, and one on alice's host:", f"  {enter}", f"  {enter} ip netns exec alice bash",
               "what the overlay knows:",
@@ -150,9 +153,10 @@ def perform(options: argparse.Namespace) -> int:
         began = time.monotonic()
         stage = Stage(options.relayed)
         say(f"world up after {time.monotonic() - began:.1f} s: {len(PEERS)} peers and {len(RELAYS)} relays of {DOMAIN}, "
-            "example.com, example.org, alice, bob, carol")
+            "example.com, example.org, alice and bob behind NATs, carol, dave, erin")
         if not options.quiet:
-            say("in the diagrams: - SIP that the wire shows, ~ SIP inside TLS between peers, = media")
+            say("in the diagrams: - what the wire shows, ~ SIP and questions to the overlay inside TLS, = media and checks "
+                "of ICE;\nin the draft's own calls, (n) is the step in its figure")
         player = Player(stage, options)
         flows = player.flows
         failed = not player.play()

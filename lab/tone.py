@@ -5,7 +5,7 @@ import wave
 from pathlib import Path
 
 RATE = 8000  # Hz, what PCMU carries
-BLOCK = 800  # samples, 100 ms
+BLOCKS = 10  # a second: each is looked at by itself
 SILENCE = 100  # root mean square below which a block is not sound
 
 
@@ -47,12 +47,19 @@ def goertzel(block, frequency: float, rate: int) -> float:
     return power * 2 / len(block) / energy
 
 
+def sound_seconds(path: Path) -> float:
+    """For how long there is sound in it."""
+    samples, rate = read(path)
+    size = rate // BLOCKS
+    return sum(max(samples[start:start + size]) >= SILENCE for start in range(0, len(samples) - size + 1, size)) / BLOCKS
+
+
 def share(path: Path, frequency: float):
     """(mean share of the frequency over the blocks with sound, number of those blocks)."""
     samples, rate = read(path)
-    shares = []
-    for start in range(0, len(samples) - BLOCK + 1, BLOCK):
-        block = samples[start:start + BLOCK]
-        if sum(value * value for value in block) >= BLOCK * SILENCE ** 2:
+    size, shares = rate // BLOCKS, []
+    for start in range(0, len(samples) - size + 1, size):
+        block = samples[start:start + size]
+        if sum(value * value for value in block) >= size * SILENCE ** 2:
             shares.append(goertzel(block, frequency, rate))
     return (sum(shares) / len(shares) if shares else 0.0), len(shares)

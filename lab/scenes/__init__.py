@@ -5,8 +5,12 @@ runs beside the others, and is stage.begun[ID] when its turn comes.
 """
 import importlib
 from dataclasses import dataclass, field
+from typing import Optional
 
-_ORDER = ("inside", "callee_outside", "caller_outside", "public_address", "proxy_dies", "home_dies", "relays")
+from lab.figures import Figure
+
+_ORDER = ("inside", "callee_outside", "callee_outside_ice", "caller_outside", "caller_outside_ice", "public_address",
+          "public_address_ice", "proxy_dies", "home_dies", "relays", "phones", "phone_public_address")
 
 
 @dataclass
@@ -16,6 +20,7 @@ class Outcome:
     detail: str
     items: list = field(default_factory=list)  # for the diagram: messages, bursts, media
     started: float = 0.0
+    figure: Optional[Figure] = None  # of the draft, whose step numbers are drawn
 
 
 def all_scenes() -> list:

@@ -6,12 +6,12 @@ from lab.stage import DOMAIN, Stage, label
 from lab.world import Failure
 
 ID = "5-proxy-dies"
-TITLE = "carol calls alice, the proxy peer is killed while they talk, carol hangs up"
-COLUMNS = ("alice", "peer-a", "peer-d", "peer-e", "sip.example.com", "carol")
+TITLE = "carol calls dave, the proxy peer is killed while they talk, carol hangs up"
+COLUMNS = ("dave", "peer-a", "peer-d", "peer-e", "sip.example.com", "carol")
 
 
 def play(stage: Stage) -> Outcome:
-    call = Call(stage, stage.carol, stage.alice, f"sip:alice@{DOMAIN}")
+    call = Call(stage, stage.carol, stage.dave, f"sip:dave@{DOMAIN}")
     heard = call.talk()
     killed = _entrance(stage, call.seen().messages, "INVITE")
     stage.overlay[killed].kill()
@@ -20,7 +20,7 @@ def play(stage: Stage) -> Outcome:
     checks.everywhere(stage, record.packets, record.messages)
     checks.crossing_recorded(stage, record.on_wire())
     other = _entrance(stage, record.messages, "BYE", but=killed)
-    return Outcome(record.setup_ms, f"{heard}; {label(killed)} killed, BYE reached alice through {label(other)} "
+    return Outcome(record.setup_ms, f"{heard}; {label(killed)} killed, BYE reached dave through {label(other)} "
                    f"after {took / 1000:.1f} s", record.messages + record.media, record.started)
 
 

@@ -1,4 +1,4 @@
-"""alice and bob each find relays in the overlay, and coturn's client sends from one to the other (draft figure 5)."""
+"""dave and erin each find relays in the overlay, and coturn's client sends from one to the other (draft figure 5)."""
 import time
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from lab.world import Failure, wait_for
 
 ID = "7-relays"
 TITLE = "media across two relays found in the overlay, one is killed (draft 3.2, 3.3.2)"
-COLUMNS = ("alice", *RELAYS, "bob")
+COLUMNS = ("dave", *RELAYS, "erin")
 GONE_WITHIN = 10  # seconds
 
 
@@ -20,8 +20,8 @@ class Begun:
     """What runs beside the other scenes."""
     started: float
     found_ms: float
-    near: str  # the relay of alice, by name
-    far: str  # that of bob
+    near: str  # the relay of dave, by name
+    far: str  # that of erin
     packets: int
     uclient: Uclient
     echo: Echo
@@ -33,14 +33,14 @@ def begin(stage: Stage) -> Begun:
         wait_for(lambda: len(peer.relays()) == len(RELAYS), 15, f"{peer.name} to find {len(RELAYS)} relays",
                  came=lambda: f"{peer.relays()}")
     started, clock = time.time(), time.monotonic()
-    ours = stage.overlay["peer-a"].relay_token(f"sip:alice@{DOMAIN}", relays=len(RELAYS))
+    ours = stage.overlay["peer-a"].relay_token(f"sip:dave@{DOMAIN}", relays=len(RELAYS))
     found_ms = (time.monotonic() - clock) * 1000
-    theirs = stage.overlay["peer-b"].relay_token(f"sip:bob@{DOMAIN}", relays=len(RELAYS))
+    theirs = stage.overlay["peer-b"].relay_token(f"sip:erin@{DOMAIN}", relays=len(RELAYS))
     near = ours["relays"][0]
     far = next(relay for relay in theirs["relays"] if relay["peer"] != near["peer"])
-    echo = Echo(Turn(stage.bob.host, address_of(far), theirs["username"], far["password"]), address_of(near))
+    echo = Echo(Turn(stage.erin.host, address_of(far), theirs["username"], far["password"]), address_of(near))
     packets = round(stage.relayed_seconds * 1000 / INTERVAL)
-    uclient = Uclient(stage.alice.host, address_of(near), ours["username"], near["password"],
+    uclient = Uclient(stage.dave.host, address_of(near), ours["username"], near["password"],
                       (echo.address, echo.port), packets)
     return Begun(started, found_ms, stage.world.name_of(address_of(near)), stage.world.name_of(address_of(far)), packets,
                  uclient, echo)
@@ -51,7 +51,7 @@ def play(stage: Stage) -> Outcome:
     sent, received, lost = begun.uclient.finish(stage.relayed_seconds + 30)
     begun.echo.stop()
     if not (sent == received == begun.echo.echoed == begun.packets and lost == 0):
-        raise Failure(f"expected {begun.packets} packets to go to bob and to come back; {sent} were sent, bob had "
+        raise Failure(f"expected {begun.packets} packets to go to erin and to come back; {sent} were sent, erin had "
                       f"{begun.echo.echoed}, {received} came back, {lost} were lost")
     media = _path(stage, begun)
     gone = _kill(stage, begun.far)
@@ -67,10 +67,10 @@ def address_of(relay: dict) -> str:
 
 
 def _path(stage: Stage, begun: Begun) -> list:
-    """Every packet went from alice over her relay and bob's to bob, and back the same way: by the capture."""
+    """Every packet went from dave over his relay and erin's to erin, and back the same way: by the capture."""
     packets = [packet for packet in stage.capture.since(begun.started)
                if packet.protocol == "udp" and len(packet.payload) >= PACKET]
-    way = [stage.world.hosts[name].address for name in ("alice", begun.near, begun.far, "bob")]
+    way = [stage.world.hosts[name].address for name in ("dave", begun.near, begun.far, "erin")]
     found = []
     for hop in list(zip(way, way[1:])) + list(zip(way[1:], way)):
         times = [packet.time for packet in packets if (packet.source, packet.target) == hop]

@@ -54,7 +54,7 @@ def test_a_missing_program_is_named():
 
 
 def test_an_unknown_scene_is_refused_with_the_known_ones():
-    process = start("--once", "--scene", "9")
+    process = start("--once", "--scene", "99")
     said, _ = process.communicate(timeout=10)
     assert process.returncode == 2 and "1-inside" in said
 
@@ -96,7 +96,7 @@ def player_of(*plays, quiet=False) -> run.Player:
     acts = [SimpleNamespace(ID=f"{number}-act", TITLE=f"act {number}", COLUMNS=(), play=play)
             for number, play in enumerate(plays, 1)]
     stage = SimpleNamespace(capture=Wire(), columns=lambda _: [], restored=0, begun={},
-                            overlay=SimpleNamespace(trace=lambda *_: []))
+                            overlay=SimpleNamespace(trace=lambda *_: [], asked=lambda _: []))
 
     def restore():
         stage.restored += 1
