@@ -3,7 +3,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable, Optional, Union
 
-from lab import capture, stun, tone
+from lab import stun, tone
 from lab.baresip import Baresip
 from lab.stage import Stage
 from lab.ua import UserAgent
@@ -60,8 +60,7 @@ class Call:
 
     def _find_call_id(self, since: float) -> str:
         """That of the first INVITE since then."""
-        packets = self.stage.capture.since(since)
-        found = [m for m in capture.messages(packets) + self.stage.overlay.trace(since, packets) if m.method == "INVITE"]
+        found = [m for m in self.stage.messages(since, self.stage.capture.since(since)) if m.method == "INVITE"]
         if not found:
             raise Failure(f"expected an INVITE of {self.caller.name} on the wire or in a peer's links; there was none")
         return min(found, key=lambda message: message.time).call_id
@@ -87,8 +86,7 @@ class Call:
     def seen(self) -> Record:
         """What was on the wire and inside the peers' links so far."""
         packets = self.stage.capture.since(self.started)
-        found = capture.messages(packets) + self.stage.overlay.trace(self.started, packets)
-        ours = sorted((m for m in found if m.call_id == self.call_id), key=lambda m: m.time)
+        ours = self._messages(packets)
         signals = self.stage.overlay.asked(self.started) + stun.allocations(packets)
         ends = [self.stage.address(talker.name) for talker in (self.caller, self.callee)]
         return Record(self.started, self.setup_ms, self.call_id, ours, signals, stun.checks(packets, of=ends),
@@ -96,10 +94,14 @@ class Call:
 
     def record(self) -> Record:
         """After the end: everything, once the answer to the BYE has been seen."""
-        def ended():
-            seen = self.seen()
-            return seen if any(m.status == 200 and m.method == "BYE" for m in seen.messages) else None
-        return wait_for(ended, 10, "an answer to the BYE on the wire")
+        wait_for(lambda: any(m.status == 200 and m.method == "BYE"
+                             for m in self._messages(self.stage.capture.since(self.started))), 10,
+                 "an answer to the BYE on the wire")
+        return self.seen()
+
+    def _messages(self, packets: list) -> list:
+        found = self.stage.messages(self.started, packets)
+        return sorted((m for m in found if m.call_id == self.call_id), key=lambda m: m.time)
 
 
 def _check_tone(listener: Talker, speaker: Talker, least_share: float) -> str:

@@ -1,6 +1,5 @@
 """What must be true of the wire, whatever was played: asserted on captures, with what came in the text."""
 import re
-
 from typing import Sequence
 
 from lab import capture, sip
@@ -92,6 +91,25 @@ def _expect_on_return(stage: Stage, messages: list, request: sip.Message) -> Non
 def _names(stage: Stage, message: sip.Message) -> str:
     source, target = (message.source.rpartition(":")[0], message.target.rpartition(":")[0])
     return f"{label(stage.world.name_of(source))} to {label(stage.world.name_of(target))}"
+
+
+def registration(stage: Stage, since: float, address: str) -> list:
+    """The REGISTER transactions for a public address since then, on the wire and in the links."""
+    found = stage.messages(since, stage.capture.since(since))
+    calls = {m.call_id for m in found if m.method == "REGISTER" and address in m.get("to")}
+    return [m for m in found if m.call_id in calls]
+
+
+def overlay_contact(stage: Stage, registers: list, user: str) -> str:
+    """What they gave the server of example.org as Contact: the user's URL in the overlay."""
+    server = stage.example_org.host.address
+    sent = [m for m in registers if m.target.startswith(server + ":") and not m.status]
+    if not sent:
+        raise Failure("expected a REGISTER from a proxy peer at sip.example.org; none was on the wire")
+    contacts = [uri_of(value) for value in sent[-1].all("contact")]
+    if contacts != [f"sip:{user}@{DOMAIN}"]:
+        raise Failure(f"expected the overlay's URL sip:{user}@{DOMAIN} as Contact at sip.example.org; came: {contacts}")
+    return contacts[0]
 
 
 def nothing_plain_at_members(stage: Stage, packets: list) -> None:

@@ -4,7 +4,7 @@ A step is something that goes from one of the figure's columns to another. The c
 the draft draws as "overlay" are all peers, proxy peers among them, and a request may pass several of one group.
 """
 from dataclasses import dataclass
-from typing import Mapping, Sequence
+from typing import Collection, Mapping, Sequence
 
 from lab.capture import Media, Signal
 from lab.sip import Message
@@ -54,7 +54,11 @@ class Figure:
         """The step that a message, signal or media is; 0 if it is none."""
         return next((step.number for step in self.steps if self._fits(step, item)), 0)
 
-    def require(self, items: Sequence, absent: Sequence[int] = (), anytime: Sequence[int] = ()) -> None:
+    def numbers(self, what: str) -> set:
+        """Of the steps that are this, or the response to it."""
+        return {step.number for step in self.steps if what in (step.what, step.to)}
+
+    def require(self, items: Sequence, absent: Collection[int] = (), anytime: Collection[int] = ()) -> None:
         """Each step has been seen, except those `absent`; none before the one before it, except those `anytime`."""
         first: dict = {}
         for item in items:

@@ -98,12 +98,11 @@ class Player:
 
     def _draw_failed(self, scene, started: float) -> None:
         """What there was, for whoever has to find the reason."""
-        from lab import capture, stun
+        from lab import stun
         try:
             packets = self.stage.capture.since(started)
-            self._draw(scene, capture.messages(packets) + self.stage.overlay.trace(started, packets)
-                       + self.stage.overlay.asked(started) + stun.allocations(packets) + stun.checks(packets)
-                       + stun.media(packets), started)
+            self._draw(scene, self.stage.messages(started, packets) + self.stage.overlay.asked(started)
+                       + stun.allocations(packets) + stun.checks(packets) + stun.media(packets), started)
         except (world.Failure, OSError) as failure:
             say(f"  (no diagram: {failure})")
 

@@ -6,7 +6,7 @@ relays. dave and erin are phones of p2psip.org, carol one of example.com.
 from pathlib import Path
 from typing import Sequence
 
-from lab import capture, causeway
+from lab import capture, causeway, ua
 from lab.baresip import Baresip
 from lab.ca import CertificateAuthority
 from lab.dns import NameServer, Target, Zone
@@ -104,6 +104,10 @@ class Stage:
         name = self.world.name_of(address)
         return next((inside for inside, nat in self.nats.items() if nat.router.name == name), name)
 
+    def messages(self, since: float, packets: list) -> list:
+        """All SIP since then: in the packets, the capture of that time, and inside the links of peers and members."""
+        return capture.messages(packets) + self.overlay.trace(since, packets)
+
     def figure(self, number: int) -> Figure:
         """One of the draft's figures, with the hosts that play its parts."""
         roles = {"alice": ["alice"], "bob": ["bob"], "carol": ["carol"], "overlay": PEERS, "relay": RELAYS,
@@ -111,10 +115,7 @@ class Stage:
         return Figure(number, {role: [self.address(name) for name in names] for role, names in roles.items()})
 
     def password_file(self, user: str) -> Path:
-        file = STATE / f"{user}.password"
-        file.write_text(PASSWORDS[user] + "\n")
-        file.chmod(0o600)
-        return file
+        return ua.password_file(user, PASSWORDS[user])
 
     def restore(self) -> None:
         """After a scene, whatever happened in it: no calls, all peers up, phones as they were made."""

@@ -31,10 +31,24 @@ class Stun:
     def address(self, kind: int) -> Optional[tuple]:
         """Address and port in that attribute (XOR-..., IPv4)."""
         value = self.attributes.get(kind, b"")
-        if len(value) != 8 or value[1] != 1:
-            return None
-        port, ip = struct.unpack("!HI", value[2:])
-        return socket.inet_ntoa(struct.pack("!I", ip ^ COOKIE)), port ^ COOKIE >> 16
+        return xor_address(value) if len(value) == 8 and value[1] == 1 else None
+
+
+def xor_address(value: bytes) -> tuple:
+    """Address and port in the value of an XOR-... attribute (IPv4)."""
+    port, ip = struct.unpack_from("!HI", value, 2)
+    return socket.inet_ntoa(struct.pack("!I", ip ^ COOKIE)), port ^ COOKIE >> 16
+
+
+def attributes_of(message: bytes) -> dict:
+    """Values by type; of several of one type the first counts (RFC 8489 14)."""
+    found: dict = {}
+    at = 20
+    while at + 4 <= len(message):
+        kind, size = struct.unpack_from("!HH", message, at)
+        found.setdefault(kind, message[at + 4:at + 4 + size])
+        at += 4 + size + -size % 4
+    return found
 
 
 def parse(data: bytes) -> Optional[Stun]:
@@ -45,13 +59,8 @@ def parse(data: bytes) -> Optional[Stun]:
     if kind >> 14 or cookie != COOKIE or size % 4 or size + 20 != len(data):
         return None
     method = kind & 0xF | kind >> 1 & 0x70 | kind >> 2 & 0xF80
-    message = Stun(_METHODS.get(method, f"method {method}"), _KINDS[kind >> 4 & 1 | kind >> 7 & 2], data[8:20])
-    at = 20
-    while at + 4 <= len(data):
-        name, length = struct.unpack_from("!HH", data, at)
-        message.attributes.setdefault(name, data[at + 4:at + 4 + length])
-        at += 4 + length + -length % 4
-    return message
+    return Stun(_METHODS.get(method, f"method {method}"), _KINDS[kind >> 4 & 1 | kind >> 7 & 2], data[8:20],
+                attributes_of(data))
 
 
 def carried(data: bytes) -> Optional[bytes]:
@@ -148,9 +157,8 @@ def allocations(packets: list) -> list:
     """What was asked of relays and granted: Init Relay, and Ok with the relayed address."""
     asked: dict = {}
     found = []
-    for packet in datagrams(packets):
-        message = parse(packet.payload) if _with_relay(packet) else None
-        if message is None or message.method != "Allocate":
+    for packet, message in _with_relays(packets):
+        if message.method != "Allocate":
             continue
         if message.kind == "request":
             asked.setdefault((packet.source, packet.source_port, packet.target), packet.time)
@@ -162,11 +170,18 @@ def allocations(packets: list) -> list:
     return found
 
 
+def _with_relays(packets: list) -> Iterator[tuple]:
+    """(packet, message) of all that clients and relays say to each other."""
+    for packet in datagrams(packets):
+        message = parse(packet.payload) if _with_relay(packet) else None
+        if message:
+            yield packet, message
+
+
 def refusals(packets: list) -> dict:
     """How often relays answered with each error, by (method, number)."""
     found: dict = defaultdict(int)
-    for packet in datagrams(packets):
-        message = parse(packet.payload) if _with_relay(packet) else None
-        if message and message.kind == "error":
+    for _, message in _with_relays(packets):
+        if message.kind == "error":
             found[message.method, message.error] += 1
     return dict(found)

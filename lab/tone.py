@@ -47,19 +47,21 @@ def goertzel(block, frequency: float, rate: int) -> float:
     return power * 2 / len(block) / energy
 
 
+def _blocks(samples, rate: int):
+    size = rate // BLOCKS
+    return (samples[start:start + size] for start in range(0, len(samples) - size + 1, size))
+
+
 def sound_seconds(path: Path) -> float:
     """For how long there is sound in it."""
-    samples, rate = read(path)
-    size = rate // BLOCKS
-    return sum(max(samples[start:start + size]) >= SILENCE for start in range(0, len(samples) - size + 1, size)) / BLOCKS
+    return sum(max(block) >= SILENCE for block in _blocks(*read(path))) / BLOCKS
 
 
 def share(path: Path, frequency: float):
     """(mean share of the frequency over the blocks with sound, number of those blocks)."""
     samples, rate = read(path)
-    size, shares = rate // BLOCKS, []
-    for start in range(0, len(samples) - size + 1, size):
-        block = samples[start:start + size]
-        if sum(value * value for value in block) >= size * SILENCE ** 2:
+    shares = []
+    for block in _blocks(samples, rate):
+        if sum(value * value for value in block) >= len(block) * SILENCE ** 2:
             shares.append(goertzel(block, frequency, rate))
     return (sum(shares) / len(shares) if shares else 0.0), len(shares)

@@ -5,10 +5,11 @@ import socket
 import struct
 import threading
 
+from lab import stun
+from lab.stun import PORT
 from lab.world import Failure, Host
 
-PORT = 3478
-COOKIE = b"\x21\x12\xa4\x42"
+COOKIE = stun.COOKIE.to_bytes(4, "big")
 ALLOCATE, REFRESH, SEND, DATA, PERMIT, BIND = 3, 4, 0x16, 0x17, 8, 9
 
 
@@ -52,7 +53,7 @@ class Turn:
         """(0 or the error's number, attributes); answers one challenge."""
         for _ in range(2):
             self.socket.send(self.request(method, attributes))
-            found = attributes_of(self.socket.recv(2000))
+            found = stun.attributes_of(self.socket.recv(2000))
             code = 100 * found[9][2] + found[9][3] if 9 in found else 0
             if code not in (401, 438) or self.nonce and code == 401:
                 break
@@ -120,19 +121,9 @@ class Echo:
                 self.echoed += 1
 
 
-def attributes_of(answer: bytes) -> dict:
-    found, at = {}, 20
-    while at < len(answer):
-        kind, size = struct.unpack_from("!HH", answer, at)
-        found[kind] = answer[at + 4:at + 4 + size]
-        at += 4 + size + -size % 4
-    return found
-
-
 def relayed(found: dict) -> tuple:
     """Address and port in XOR-RELAYED-ADDRESS (IPv4)."""
-    port, = struct.unpack_from("!H", found[0x16], 2)
-    return socket.inet_ntoa(_xor(found[0x16][4:8], COOKIE)), port ^ 0x2112
+    return stun.xor_address(found[stun.RELAYED])
 
 
 def _xor(address: bytes, mask: bytes) -> bytes:

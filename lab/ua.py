@@ -8,6 +8,14 @@ from lab import causeway, tone
 from lab.world import STATE, Failure, Host, wait_for
 
 
+def password_file(user: str, password: str) -> Path:
+    """As the program wants it: nobody else may read it."""
+    file = STATE / f"{user}.password"
+    file.write_text(password + "\n")
+    file.chmod(0o600)
+    return file
+
+
 class UserAgent:
     """Plays a tone of its own to whom it talks with, and records what it hears."""
 
@@ -34,11 +42,8 @@ class UserAgent:
     def phone(cls, host: Host, address: str, through: str, frequency: int, *arguments: str, password: str = "any"):
         """A line at a peer: `address` is user@domain, `through` udp:HOST:PORT."""
         name = address.partition("@")[0]
-        secret = STATE / f"{name}.password"
-        secret.write_text(password + "\n")
-        secret.chmod(0o600)
-        return cls(host, name, frequency, "--account", f"sip:{address}", "--password-file", str(secret), "--via", through,
-                   *arguments)
+        return cls(host, name, frequency, "--account", f"sip:{address}", "--password-file", str(password_file(name, password)),
+                   "--via", through, *arguments)
 
     @classmethod
     def member(cls, host: Host, name: str, bundle: Path, frequency: int, *arguments: str):

@@ -5,19 +5,14 @@ once it does not. Each scene begins with user agents that have just been started
 """
 import time
 
-from lab import capture, checks
+from lab import checks
 from lab.baresip import Baresip
 from lab.call import Record, ring_and_talk
 from lab.scenes import Outcome
 from lab.stage import DOMAIN, PASSWORDS, RELAYS, Stage, label
-from lab.world import Failure, wait_for
+from lab.world import wait_for
 
 PUBLIC = "sip:alice@example.org"
-# The steps in which alice asks for proxy peers. She does when she starts, whatever comes then.
-GET_PROXY = {5: (), 6: (5, 6), 7: (), 8: (1, 2)}
-ICE = {5: 11, 6: 10, 7: 8, 8: 13}
-
-
 OUTSIDE = ("alice", "peer-a", "peer-b", "peer-c", *RELAYS, "peer-d", "peer-e")  # columns
 
 
@@ -53,8 +48,8 @@ def public_address(stage: Stage, ice: bool) -> Outcome:
     stage.alice.wait_event("registered", 5, address=PUBLIC)
     wait_for(lambda: stage.example_org.registered("alice"), 5, f"{PUBLIC} to be registered at sip.example.org")
     record, heard = ring_and_talk(stage, stage.carol, stage.alice, PUBLIC, since=started)
-    registers = _registers(stage, started, record)
-    contact = _overlay_contact(stage, registers)
+    registers = checks.registration(stage, started, "alice@example.org")
+    contact = checks.overlay_contact(stage, registers, "alice")
     record.messages += registers
     return _crossing(stage, 8, record, f"registered with contact {contact}; {heard}", ice)
 
@@ -73,26 +68,11 @@ def _crossing(stage: Stage, number: int, record: Record, detail: str, ice: bool)
     return _outcome(stage, number, record, f"{detail}; {recorded}", "carol", relays=1, ice=ice)
 
 
-def _registers(stage: Stage, started: float, record: Record) -> list:
-    """alice's REGISTER for her public address, on the wire and in the links."""
-    found = capture.messages(record.packets) + stage.overlay.trace(started, record.packets)
-    calls = {m.call_id for m in found if m.method == "REGISTER" and "alice@example.org" in m.get("to")}
-    return [m for m in found if m.call_id in calls]
-
-
-def _overlay_contact(stage: Stage, registers: list) -> str:
-    server = stage.address("sip.example.org")
-    sent = [m for m in registers if m.target.startswith(server + ":") and not m.status]
-    contacts = [checks.uri_of(value) for value in sent[-1].all("contact")] if sent else []
-    if contacts != [f"sip:alice@{DOMAIN}"]:
-        raise Failure(f"expected the overlay's URL sip:alice@{DOMAIN} as Contact at sip.example.org; came: {contacts}")
-    return contacts[0]
-
-
 def _outcome(stage: Stage, number: int, record: Record, detail: str, other: str, relays: int, ice: bool) -> Outcome:
     """What holds of every call of the draft: the figure's steps in their order, media where it is drawn."""
     checks.everywhere(stage, record.packets, record.messages)
     way = checks.way_of_media(stage, record.media, "alice", other, relays)
     figure = stage.figure(number)
-    figure.require(record.items, absent=() if ice else (ICE[number],), anytime=GET_PROXY[number])
+    # alice asks for proxy peers when she starts, whatever comes then.
+    figure.require(record.items, absent=() if ice else figure.numbers("ICE"), anytime=figure.numbers("Get Proxy"))
     return Outcome(record.setup_ms, f"{detail}; media {' - '.join(map(label, way))}", record.items, record.started, figure)

@@ -1,8 +1,7 @@
 // Writes the SIP that runs over peer links, which a capture of the wire cannot show, as JSON lines:
 // {"t": seconds, "dir": "in"|"out", "link": PEERID, "peer_address": "...", "first": start line, "call_id",
-// "cseq"}, and for what members that are no nodes ask the overlay (link_messages.h) "overlay": "get",
-// "listen",
-// ..., with the "uri", or "answer", with how many "records".
+// "cseq"}, and for what members that are no nodes ask the overlay (link_messages.h) "overlay": what is
+// asked ("get", "listen" and so on), with the "uri", or "answer", with how many "records".
 #pragma once
 
 #include <memory>

@@ -96,7 +96,7 @@ def player_of(*plays, quiet=False) -> run.Player:
     acts = [SimpleNamespace(ID=f"{number}-act", TITLE=f"act {number}", COLUMNS=(), play=play)
             for number, play in enumerate(plays, 1)]
     stage = SimpleNamespace(capture=Wire(), columns=lambda _: [], restored=0, begun={},
-                            overlay=SimpleNamespace(trace=lambda *_: [], asked=lambda _: []))
+                            messages=lambda *_: [], overlay=SimpleNamespace(asked=lambda _: []))
 
     def restore():
         stage.restored += 1
