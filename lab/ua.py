@@ -32,13 +32,13 @@ class UserAgent:
 
     @classmethod
     def phone(cls, host: Host, address: str, through: str, frequency: int, *arguments: str, password: str = "any"):
-        """A line at a peer: `address` is user@domain, `through` udp:HOST:PORT."""
+        """A line at a peer: `address` is user@domain, `through` udp:HOST:PORT, or empty: what the DNS says."""
         name = address.partition("@")[0]
         secret = STATE / f"{name}.password"
         secret.write_text(password + "\n")
         secret.chmod(0o600)
-        return cls(host, name, frequency, "--account", f"sip:{address}", "--password-file", str(secret), "--via", through,
-                   *arguments)
+        return cls(host, name, frequency, "--account", f"sip:{address}", "--password-file", str(secret),
+                   *(("--via", through) if through else ()), *arguments)
 
     @classmethod
     def member(cls, host: Host, name: str, bundle: Path, frequency: int, *arguments: str):

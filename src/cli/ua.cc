@@ -26,10 +26,10 @@ struct Options {
   std::string bundle, account, user, password_file, via, ca, name, local;
   std::string call, play, record;
   std::string public_account, public_user, public_password_file;
-  std::vector<std::string> relays, codecs;
+  std::vector<std::string> relays, codecs, dns_servers;
   std::string relay_user, relay_password_file, stun, log_level = "warn";
   double answer_after = -1, lasts = 0;
-  bool no_ice = false, relay_only = false, dtls = false, no_register = false;
+  bool no_ice = false, relay_only = false, dtls = false, no_register = false, dnssec = false;
 };
 
 // The first line of a file, or of standard input ("-"): read byte by byte, since commands may follow.
@@ -63,23 +63,27 @@ base::Result<sip::Target> parse_via(const std::string& text) {
 }
 
 base::Result<ua::PhoneAccount> phone_account(const Options& o) {
-  if (o.account.empty() || o.via.empty())
+  if (o.account.empty())
     return base::fail(
-        "expected --account sip:USER@DOMAIN and --via udp:HOST:PORT (a phone's line at a peer), or --bundle "
-        "FILE (a "
-        "member of the overlay)");
-  auto target = parse_via(o.via);
-  if (!target) return std::unexpected(target.error());
+        "expected --account sip:USER@DOMAIN (a phone's line), or --bundle FILE (a member of the overlay)");
+  std::optional<sip::Target> proxy;
+  if (!o.via.empty()) {
+    auto target = parse_via(o.via);
+    if (!target) return std::unexpected(target.error());
+    proxy = std::move(*target);
+  }
   std::string password;
   if (!o.password_file.empty()) {
     auto read = password_in(o.password_file);
     if (!read) return std::unexpected(read.error());
     password = std::move(*read);
   }
-  auto account = ua::make_account(o.account, std::move(password), std::move(*target));
+  auto account = ua::make_account(o.account, std::move(password));
   if (!account) return std::unexpected(account.error());
-  if (account->proxy.endpoint.transport == net::Transport::tls && account->proxy.tls_name.empty())
-    account->proxy.tls_name = account->aor.substr(account->aor.find('@') + 1);
+  account->proxy = std::move(proxy);
+  if (account->proxy && account->proxy->endpoint.transport == net::Transport::tls &&
+      account->proxy->tls_name.empty())
+    account->proxy->tls_name = account->aor.substr(account->aor.find('@') + 1);
   account->user = o.user;
   account->registers = !o.no_register;
   std::string relay_password;
@@ -107,6 +111,8 @@ base::Result<ua::UserAgentConfig> configure(const Options& o) {
     auto account = phone_account(o);
     if (!account) return std::unexpected(account.error());
     config.phone = std::move(*account);
+    config.dns.servers = o.dns_servers;
+    config.dns.dnssec = o.dnssec;
   }
   if (!o.ca.empty()) {
     std::ifstream in(o.ca);
@@ -242,7 +248,14 @@ void add_ua(CLI::App& app, Run& run) {
       "its name for the digest, if it is another than USER; of a bundle for several users, which");
   sub->add_option("--password-file", o.password_file,
                   "its password, the first line of a file; - for standard input");
-  sub->add_option("--via", o.via, "its server: udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT");
+  sub->add_option("--via", o.via,
+                  "its server: udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT; without it those that the DNS "
+                  "knows for DOMAIN (RFC 3263)");
+  sub->add_option("--dns-server", o.dns_servers,
+                  "name server to ask, address or address@port, instead of those of /etc/resolv.conf; may be "
+                  "given again")
+      ->allow_extra_args(false);
+  sub->add_flag("--dnssec", o.dnssec, "refuse DNS answers that fail DNSSEC");
   sub->add_option("--ca", o.ca, "PEM file of the authorities that the server's certificate may come from");
   sub->add_flag("--no-register", o.no_register, "calls can be made only");
   sub->add_option("--name", o.name, "shown to whom we call");

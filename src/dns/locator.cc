@@ -38,6 +38,16 @@ std::string srv_name(Transport transport, const std::string& host) {
 
 }  // namespace
 
+std::optional<Question> question_of(std::string_view host, std::uint16_t port,
+                                    std::optional<std::string_view> transport, bool is_sips) {
+  Question question{.host = std::string(host), .port = port, .secure = is_sips};
+  if (!transport) return question;
+  question.transport = net::parse_transport(*transport);
+  if (!question.transport) return std::nullopt;
+  question.secure |= question.transport == Transport::tls;
+  return question;
+}
+
 // One question on its way through the steps of RFC 3263 4. Each step is a list of things to look up, one
 // after another; what they give is appended to the hops.
 struct Locator::Impl {

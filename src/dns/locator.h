@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/metrics.h"
@@ -37,6 +38,11 @@ struct Hop {
   net::Endpoint endpoint;
   std::string name;  // the domain asked for: what a TLS certificate must carry (RFC 5922 7.1)
 };
+
+// The question that a URI asks (RFC 3263 4), from its host (maddr, if it has one), its port, its transport
+// parameter and its scheme. None: a transport that nobody knows.
+std::optional<Question> question_of(std::string_view host, std::uint16_t port,
+                                    std::optional<std::string_view> transport, bool is_sips);
 
 using Hops = base::Result<std::vector<Hop>>;
 using OnHops = std::function<void(Hops)>;

@@ -278,17 +278,11 @@ void Targets::to_outside(ResponseContext& context) {
 }
 
 void Targets::ask_dns(Branch& branch, const sip::Uri& uri) {
-  dns::Question question;
-  question.host = uri.param("maddr").value_or(uri.host);
-  question.port = uri.port;
-  question.secure = uri.is_sips;
-  if (auto transport = uri.param("transport")) {
-    question.transport = net::parse_transport(*transport);
-    if (!question.transport) return contexts_.fail(branch, 500, "Transport not supported");
-    question.secure |= question.transport == net::Transport::tls;
-  }
+  const auto question =
+      dns::question_of(uri.param("maddr").value_or(uri.host), uri.port, uri.param("transport"), uri.is_sips);
+  if (!question) return contexts_.fail(branch, 500, "Transport not supported");
   const Handle handle(branch);
-  core_.parts.locator.locate(question, [handle](dns::Hops hops) {
+  core_.parts.locator.locate(*question, [handle](dns::Hops hops) {
     if (auto* b = handle.get()) b->context->owner->targets().located(*b, std::move(hops));
   });
 }

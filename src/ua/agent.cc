@@ -38,7 +38,7 @@ Agent::Agent(Parts parts, Line& line, SessionMaker& sessions, AgentUser& user, A
       sessions_(sessions),
       user_(user),
       config_(std::move(config)),
-      client_(parts.transport, parts.transactions, parts.random, parts.metrics, line),
+      client_(parts.loop, parts.transport, parts.transactions, parts.random, parts.metrics, line),
       incoming_(parts.metrics.counter("ua_calls_total{direction=\"in\"}", "calls that came in")),
       outgoing_(parts.metrics.counter("ua_calls_total{direction=\"out\"}", "calls that were made")),
       refused_(parts.metrics.counter("ua_refused_total{reason=\"not acceptable\"}",

@@ -138,7 +138,7 @@ class Call final : private Requester, private SessionUser {
   struct Fork {
     Dialog dialog;
     std::uint32_t rseq = 0;  // of the last reliable provisional response
-    base::Buffer ack;        // of the first INVITE's 2xx
+    Client::Ack ack;         // of the first INVITE's 2xx
     bool described = false;  // its answer has been accepted
   };
   // A request that came and has not been answered finally.
@@ -263,7 +263,7 @@ class Call final : private Requester, private SessionUser {
   bool change_wanted_ = false, offering_ = false;
   std::uint64_t reinvite_id_ = 0, update_id_ = 0;
   std::uint64_t reinvited_id_ = 0;  // the last one that was agreed to, and the ACK of its 2xx
-  base::Buffer reinvite_ack_;
+  Client::Ack reinvite_ack_;
   Open update_in_;
   base::Timer again_, drop_;
 };

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/loop.h"
 #include "base/metrics.h"
 #include "base/random.h"
 #include "sip/transaction.h"
@@ -26,12 +27,15 @@
 
 namespace causeway::ua {
 
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
 struct Outgoing {
   sip::Method method = sip::Method::options;
   std::string uri, from, to, call_id;
   std::vector<std::string> routes;
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;  // a session description, or nothing
+  Headers headers;
+  std::string body;      // a session description, or nothing
+  std::string next_hop;  // within a dialogue: the URI of who gets it (12.2.1.1); empty: the line's server
   std::function<std::uint32_t()> next_cseq;
   bool own_registrar = false;           // sip/digest_client.h
   sip::DigestClient* digest = nullptr;  // null: the line's alone
@@ -50,20 +54,24 @@ class Requester {
 // The transaction layer must not run after its Client is gone.
 class Client final : public sip::ClientUser {
  public:
-  Client(sip::TransportLayer& transport, sip::TransactionLayer& transactions, base::Random& random,
-         base::Metrics& metrics, Line& line);
+  Client(base::Loop& loop, sip::TransportLayer& transport, sip::TransactionLayer& transactions,
+         base::Random& random, base::Metrics& metrics, Line& line);
   ~Client();
 
   // 0: there is no way to anybody now, and on_failure will not come.
   std::uint64_t send(Outgoing request, Requester& requester);
   void cancel(std::uint64_t id);
   void forget(std::uint64_t id);
-  // The ACK to a 2xx of this INVITE (13.2.2.4), to be sent as often as the 2xx comes.
-  base::Buffer make_ack(std::uint64_t invite, const Outgoing& ack, std::uint32_t cseq);
-  void send_ack(const base::Buffer& ack);
+  // The ACK to a 2xx of this INVITE (13.2.2.4), to be sent as often as the 2xx comes. Null: there is no way.
+  struct WrittenAck;
+  using Ack = std::shared_ptr<WrittenAck>;
+  Ack make_ack(std::uint64_t invite, Outgoing ack, std::uint32_t cseq);
+  void send_ack(const Ack& ack);
 
  private:
   struct Entry {
+    explicit Entry(base::Timers& timers, std::function<void()> on_silence)
+        : patience(timers, std::move(on_silence)) {}
     std::uint64_t id = 0;
     Outgoing request;
     Requester* requester = nullptr;  // null: forgotten
@@ -71,28 +79,43 @@ class Client final : public sip::ClientUser {
     int challenges = 0, flows = 0;
     sip::ClientTransaction* transaction = nullptr;
     sip::Flow flow;
+    std::vector<sip::Target> places;  // Line::locate
+    std::size_t place = 0;            // the one that is being tried; behind the last: the line's own way
+    base::Timer patience;
+    bool sending = true;  // send() has not returned
+    bool unsent = false;
     bool cancelled = false;
     bool answered = false;  // a final response is there
-    std::vector<std::pair<std::string, std::string>> credentials;
+    Headers credentials;
+    bool has_more_places() const { return place + 1 < places.size(); }
   };
+  using Places = std::vector<sip::Target>;
+  Entry* find(std::uint64_t id);
+  void on_located(std::uint64_t id, Places places);
+  std::optional<sip::Flow> way_of(Entry& entry);
+  Headers credentials_for(const Entry& entry, std::string_view method) const;
   bool transmit(Entry& entry);
   bool answers_challenge(Entry& entry, const sip::Message& response);
-  bool retry_elsewhere(Entry& entry, sip::ClientFailure why);
-  base::Buffer write(const Entry& entry, const Outgoing& request, std::uint32_t cseq, const sip::Flow& flow,
-                     std::string_view branch);
+  bool retry_elsewhere(Entry& entry);
+  void lose_patience(std::uint64_t id);
+  base::Buffer write(const Headers& credentials, const Outgoing& request, std::uint32_t cseq,
+                     const sip::Flow& flow, std::string_view branch);
 
   // sip::ClientUser
   void on_response(sip::ClientTransaction& transaction, const sip::Message& response) override;
   void on_failure(sip::ClientTransaction& transaction, sip::ClientFailure why) override;
   void on_gone(sip::ClientTransaction& transaction) override;
 
+  base::Loop& loop_;
   sip::TransportLayer& transport_;
   sip::TransactionLayer& transactions_;
   base::Random& random_;
   Line& line_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Entry>> entries_;
   std::uint64_t last_id_ = 0;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
   base::Counter& challenges_refused_;
+  base::Counter& failovers_;
 };
 
 // What a final response that is no success means, for people.

@@ -31,6 +31,10 @@ inline constexpr int kMaxChallenges = 3;
 // How often one request is sent anew because the flow it left on has ended.
 inline constexpr int kMaxFlowTries = 3;
 
+// A server of a domain that has others, and has not said anything: the next one is tried. Longer than three
+// retransmissions over UDP (0.5, 1.5, 3.5 s), and than a connection takes to fail (4 s).
+inline constexpr base::Duration kServerPatience = 4500ms;
+
 // An incoming call that nobody answers. As long as a proxy waits (Timer C).
 inline constexpr base::Duration kRinging = 180s;
 

@@ -53,6 +53,14 @@ class Line {
   virtual std::optional<sip::Flow> flow() = 0;
   // What was sent there had no effect: another one next time, if there is one.
   virtual void failed(const sip::Flow& flow) { (void)flow; }
+  // Whether there is one; then a silent one is not waited for until a transaction ends.
+  virtual bool has_another() const { return false; }
+  // Where a request within a dialogue goes whose next hop is this URI (RFC 3261 12.2.1.1, RFC 3263), in the
+  // order of trying; none: flow(). Calls `done` exactly once, maybe at once.
+  virtual void locate(std::string_view next_hop, std::function<void(std::vector<sip::Target>)> done) {
+    (void)next_hop;
+    done({});
+  }
   // Contact of dialogues, a URI.
   virtual std::string contact() = 0;
   // Route of requests outside of dialogues, the first hop first.

@@ -32,24 +32,32 @@ std::string_view host_in(std::string_view aor) { return aor.substr(aor.find('@')
 
 }  // namespace
 
-base::Result<PhoneAccount> make_account(std::string_view aor, std::string password, sip::Target proxy) {
+base::Result<PhoneAccount> make_account(std::string_view aor, std::string password) {
   const auto uri = sip::parse_uri(aor);
   if (!uri || !uri->is_sip || !uri->has_user || uri->user.empty())
     return base::fail("expected an address such as sip:alice@example.org, found '{}'", aor);
   return PhoneAccount{.aor = sip::address_of_record(*uri),
                       .password = std::move(password),
-                      .proxy = std::move(proxy),
                       .expires = limits::kRegisterExpires};
 }
 
+base::Result<PhoneAccount> make_account(std::string_view aor, std::string password, sip::Target proxy) {
+  auto account = make_account(aor, std::move(password));
+  if (account) account->proxy = std::move(proxy);
+  return account;
+}
+
 PhoneLine::PhoneLine(base::Loop& loop, sip::TransportLayer& transport, base::Random& random,
-                     PhoneAccount account)
+                     PhoneAccount account, dns::Locator* locator)
     : loop_(loop),
       transport_(transport),
       random_(random),
       account_(std::move(account)),
       user_(user_in(account_.aor)),
       digest_(random),
+      servers_(locator, std::string(host_in(account_.aor)), account_.proxy, [this] { on_moved(); }),
+      search_(loop.timers(), [this] { find_server(); }),
+      search_pause_(limits::kRegisterRetryLeast),
       keep_alive_(loop.timers(), [this] { keep_alive(); }) {
   if (account_.instance.empty()) account_.instance = new_instance(random_);
   const std::string name = account_.user.empty() ? user_ : account_.user;
@@ -64,35 +72,73 @@ void PhoneLine::start(Client& client, LineUser& user) {
   line_user_ = &user;
   transport_.set_stun_hook(
       [this](std::span<const char> datagram, const net::Address& from) { return on_stun(datagram, from); });
-  if (!account_.registers) {
-    keep_alive_.start(base::Duration::zero());
-    return;
+  if (account_.registers) {
+    RegistrationConfig config{.aor = account_.aor,
+                              .registrar = fmt::format("sip:{}", host_in(account_.aor)),
+                              .expires = account_.expires};
+    config.contact = [this] {
+      return fmt::format("<{}>;+sip.instance=\"<{}>\";reg-id=1", contact(), account_.instance);
+    };
+    registration_ = std::make_unique<Registration>(loop_, random_, client, std::move(config),
+                                                   static_cast<RegistrationUser&>(*this));
   }
-  RegistrationConfig config{.aor = account_.aor,
-                            .registrar = fmt::format("sip:{}", host_in(account_.aor)),
-                            .expires = account_.expires};
-  config.contact = [this] {
-    return fmt::format("<{}>;+sip.instance=\"<{}>\";reg-id=1", contact(), account_.instance);
-  };
-  registration_ = std::make_unique<Registration>(loop_, random_, client, std::move(config),
-                                                 static_cast<RegistrationUser&>(*this));
-  registration_->refresh();
+  if (servers_.current()) return begin();
+  search_.start(base::Duration::zero());
+}
+
+void PhoneLine::begin() {
+  if (registration_) return registration_->refresh();
+  keep_alive_.start(base::Duration::zero());
+}
+
+// ---- the server
+
+void PhoneLine::find_server() {
+  servers_.find([this](const base::Status& found) {
+    if (!line_user_ || stopped_) return;
+    if (found) return begin();
+    search_.start(std::exchange(search_pause_, std::min(2 * search_pause_, limits::kRegisterRetryMost)));
+    line_user_->on_line_down(
+        {fmt::format("a server of {} in the DNS", host_in(account_.aor)), found.error().message,
+         "check the domain and the name server, or say where the server is (--via)"},
+        false);
+  });
+}
+
+void PhoneLine::failed(const sip::Flow& flow) { servers_.failed({flow.transport, flow.remote}); }
+
+// The registration has to be known where calls are to come from.
+void PhoneLine::on_moved() {
+  flow_.reset();
+  seen_.reset();
+  asked_.clear();
+  unanswered_ = 0;
+  if (registration_ && registration_->active()) registration_->refresh();
+}
+
+void PhoneLine::locate(std::string_view next_hop, std::function<void(std::vector<sip::Target>)> done) {
+  servers_.locate(next_hop, std::move(done));
 }
 
 void PhoneLine::stop(std::function<void()> done) {
+  stopped_ = true;
   keep_alive_.stop();
+  search_.stop();
   if (!registration_) return done();
   registration_->stop(std::move(done));
 }
 
 void PhoneLine::detach() {
   keep_alive_.stop();
+  search_.stop();
   registration_.reset();
   line_user_ = nullptr;
 }
 
 std::optional<sip::Flow> PhoneLine::flow() {
-  if (!flow_ || !transport_.alive(*flow_)) flow_ = transport_.flow_to(account_.proxy);
+  if (flow_ && transport_.alive(*flow_)) return flow_;
+  const sip::Target* server = servers_.current();
+  flow_ = server ? transport_.flow_to(*server) : std::nullopt;
   return flow_;
 }
 
@@ -112,7 +158,7 @@ bool PhoneLine::is_for_us(const sip::Uri& request_uri) const {
 
 bool PhoneLine::is_server(const sip::Flow& flow) const {
   if (net::is_stream(flow.transport)) return flow_ && flow.connection == flow_->connection;
-  return flow.remote == account_.proxy.endpoint.address;
+  return servers_.has(flow.remote);
 }
 
 void PhoneLine::on_flow_closed(const sip::Flow& flow) {
@@ -155,7 +201,8 @@ base::Buffer PhoneLine::on_stun(std::span<const char> datagram, const net::Addre
   const std::string_view bytes(datagram.data(), datagram.size());
   const auto message = stun::Message::parse(bytes);
   if (!message || message->kind() != stun::Class::success) return stun::answer_binding(bytes, from);
-  if (from != account_.proxy.endpoint.address || message->transaction() != asked_ || asked_.empty())
+  const sip::Target* server = servers_.current();
+  if (!server || from != server->endpoint.address || message->transaction() != asked_ || asked_.empty())
     return {};
   asked_.clear();
   unanswered_ = 0;
