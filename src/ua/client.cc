@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/limits.h"
 #include "sip/make_request.h"
 #include "ua/limits.h"
 
@@ -60,7 +61,11 @@ Client::Client(base::Loop& loop, sip::TransportLayer& transport, sip::Transactio
                                           "challenges that no password of ours is for, or that refused it")),
       failovers_(
           metrics.counter("ua_failovers_total",
-                          "requests sent to another server because one was silent, gone or overloaded")) {}
+                          "requests sent to another server because one was silent, gone or overloaded")),
+      widened_(metrics.counter("ua_requests_widened_total",
+                               "requests over a stream because they are too long for UDP")),
+      narrowed_(metrics.counter("ua_requests_narrowed_total",
+                                "such requests over UDP after all: their server takes no streams")) {}
 
 Client::~Client() = default;
 
@@ -127,6 +132,19 @@ bool is_answered_at_once(sip::Method method) {
 
 }  // namespace
 
+sip::ClientTransaction& Client::open(const Entry& entry, const sip::Flow& flow) {
+  const sip::Method method = entry.request.method;
+  return transactions_.open_client(method, sip::method_name(method), flow, *this);
+}
+
+// RFC 3261 18.1.1, to a server that has not refused it.
+std::optional<sip::Flow> Client::wide_way(const sip::Flow& udp) {
+  const auto refused = without_streams_.find(udp.remote);
+  if (refused != without_streams_.end() && loop_.now() - refused->second < limits::kStreamRefused)
+    return std::nullopt;
+  return transport_.flow_to(line_.stream_to(udp.remote));
+}
+
 bool Client::transmit(Entry& entry) {
   const auto flow = way_of(entry);
   if (!flow) return false;
@@ -134,15 +152,25 @@ bool Client::transmit(Entry& entry) {
   const auto method = sip::method_name(request.method);
   entry.flow = *flow;
   entry.credentials = credentials_for(entry, method);
-  sip::ClientTransaction& transaction = transactions_.open_client(request.method, method, *flow, *this);
-  transaction.context = &entry;
+  entry.widened = false;
+  const std::uint32_t cseq = request.next_cseq();
+  sip::ClientTransaction* transaction = &open(entry, *flow);
+  auto bytes = write(entry.credentials, request, cseq, *flow, transaction->branch().view());
+  if (!net::is_stream(flow->transport) && bytes.size() > sip::limits::kMaxUdpRequest)
+    if (const auto stream = wide_way(*flow)) {
+      ++widened_;
+      entry.widened = true;
+      transactions_.discard(*transaction);
+      transaction = &open(entry, *stream);
+      bytes = write(entry.credentials, request, cseq, *stream, transaction->branch().view());
+    }
+  transaction->context = &entry;
   if (entry.transaction) entry.transaction->context = nullptr;  // what still comes of it is over
-  entry.transaction = &transaction;
+  entry.transaction = transaction;
   const bool more = entry.place < entry.places.size() ? entry.has_more_places() : line_.has_another();
   if (more && is_answered_at_once(request.method) && entry.flows + 1 < limits::kMaxFlowTries)
     entry.patience.start(limits::kServerPatience);
-  transactions_.start(transaction, write(entry.credentials, request, request.next_cseq(), *flow,
-                                         transaction.branch().view()));
+  transactions_.start(*transaction, std::move(bytes));
   return true;
 }
 
@@ -180,13 +208,15 @@ Client::Ack Client::make_ack(std::uint64_t invite, Outgoing request, std::uint32
   const Entry* entry = find(invite);
   if (!entry) return {};
   auto ack = std::make_shared<WrittenAck>();
-  const auto located = [this, alive = std::weak_ptr(alive_), ack, request, cseq,
+  const bool known_there = !entry->places.empty();
+  const auto located = [this, alive = std::weak_ptr(alive_), ack, request, cseq, known_there,
                         credentials = entry->credentials](const Places& places) {
     if (alive.expired()) return;
     for (std::size_t i = 0; i < places.size() && !ack->flow; ++i) ack->flow = transport_.flow_to(places[i]);
     const auto flow = ack->flow ? ack->flow : line_.flow();
     if (!flow) return;
-    ack->bytes = write(credentials, request, cseq, *flow, "z9hG4bK" + random_.token(16));
+    ack->bytes = write(ack->flow && !known_there ? Headers{} : credentials, request, cseq, *flow,
+                       "z9hG4bK" + random_.token(16));
     if (ack->wanted) send_ack(ack);
   };
   if (request.next_hop.empty())
@@ -226,9 +256,22 @@ bool Client::retry_elsewhere(Entry& entry) {
     line_.failed(entry.flow);
   if (entry.cancelled || ++entry.flows >= limits::kMaxFlowTries) return false;
   const auto next = way_of(entry);
-  if (!next || *next == entry.flow || !transmit(entry)) return false;
+  if (!next || *next == entry.flow) return false;
+  entry.attempt = entry.other_attempt = {};  // another server may ask once more
+  if (!transmit(entry)) return false;
   ++failovers_;
   return true;
+}
+
+// 18.1.1: a server that refuses streams gets it over UDP.
+bool Client::retry_narrow(Entry& entry) {
+  if (!std::exchange(entry.widened, false) || entry.transaction->has_provisional()) return false;
+  if (without_streams_.size() >= limits::kMaxStreamsRefused) without_streams_.clear();
+  const auto udp = way_of(entry);
+  if (!udp || net::is_stream(udp->transport)) return false;
+  without_streams_[udp->remote] = loop_.now();
+  ++narrowed_;
+  return !entry.cancelled && transmit(entry);
 }
 
 // A server that has not said anything yet; the others are not kept waiting (RFC 3263 4.3 would have it wait
@@ -256,11 +299,13 @@ void Client::on_failure(sip::ClientTransaction& transaction, sip::ClientFailure 
   if (!transaction.context) return;
   Entry& entry = *static_cast<Entry*>(transaction.context);
   const bool silent = why == sip::ClientFailure::timeout;
+  if (!silent && retry_narrow(entry)) return;
   const bool tells = !silent || (!transaction.has_provisional() && is_answered_at_once(transaction.method()));
   if (tells && retry_elsewhere(entry)) return;
   entry.answered = true;
   if (!entry.requester) return;
-  const std::string where = net::Endpoint{entry.flow.transport, entry.flow.remote}.text();
+  const sip::Flow& by = transaction.flow();
+  const std::string where = net::Endpoint{by.transport, by.remote}.text();
   if (silent)
     return entry.requester->on_failure(
         entry.id, {fmt::format("an answer from {}", where), "none in 32 s",

@@ -7,6 +7,9 @@
 //   ... requester.on_failure(id, trouble) instead of a final response
 //   ... requester.on_done(id): the last word
 //
+// A request that is too long for UDP leaves over a stream to the same server, and over UDP after all if that
+// is refused (RFC 3261 18.1.1).
+//
 // What is not needed any more is forgotten (forget): nothing of it is told from then on.
 #pragma once
 
@@ -78,11 +81,12 @@ class Client final : public sip::ClientUser {
     sip::DigestClient::Attempt attempt, other_attempt;
     int challenges = 0, flows = 0;
     sip::ClientTransaction* transaction = nullptr;
-    sip::Flow flow;
+    sip::Flow flow;                   // before it was found too long for that
     std::vector<sip::Target> places;  // Line::locate
     std::size_t place = 0;            // the one that is being tried; behind the last: the line's own way
     base::Timer patience;
-    bool sending = true;  // send() has not returned
+    bool widened = false;  // over a stream, because it is too long for UDP
+    bool sending = true;   // send() has not returned
     bool unsent = false;
     bool cancelled = false;
     bool answered = false;  // a final response is there
@@ -98,6 +102,9 @@ class Client final : public sip::ClientUser {
   bool answers_challenge(Entry& entry, const sip::Message& response);
   bool retry_elsewhere(Entry& entry);
   void lose_patience(std::uint64_t id);
+  std::optional<sip::Flow> wide_way(const sip::Flow& udp);
+  bool retry_narrow(Entry& entry);
+  sip::ClientTransaction& open(const Entry& entry, const sip::Flow& flow);
   base::Buffer write(const Headers& credentials, const Outgoing& request, std::uint32_t cseq,
                      const sip::Flow& flow, std::string_view branch);
 
@@ -112,10 +119,13 @@ class Client final : public sip::ClientUser {
   base::Random& random_;
   Line& line_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Entry>> entries_;
+  std::unordered_map<net::Address, base::Instant> without_streams_;  // and when they refused one
   std::uint64_t last_id_ = 0;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
   base::Counter& challenges_refused_;
   base::Counter& failovers_;
+  base::Counter& widened_;
+  base::Counter& narrowed_;
 };
 
 // What a final response that is no success means, for people.

@@ -35,6 +35,10 @@ inline constexpr int kMaxFlowTries = 3;
 // retransmissions over UDP (0.5, 1.5, 3.5 s), and than a connection takes to fail (4 s).
 inline constexpr base::Duration kServerPatience = 4500ms;
 
+// A server that takes no streams is not asked again for this long; so many of them are remembered.
+inline constexpr base::Duration kStreamRefused = 600s;
+inline constexpr std::size_t kMaxStreamsRefused = 16;
+
 // An incoming call that nobody answers. As long as a proxy waits (Timer C).
 inline constexpr base::Duration kRinging = 180s;
 

@@ -61,6 +61,10 @@ class Line {
     (void)next_hop;
     done({});
   }
+  // Where the same server takes what is too long for this flow over UDP (RFC 3261 18.1.1).
+  virtual sip::Target stream_to(const net::Address& server) const {
+    return {{net::Transport::tcp, server}, "", false};
+  }
   // Contact of dialogues, a URI.
   virtual std::string contact() = 0;
   // Route of requests outside of dialogues, the first hop first.

@@ -53,6 +53,7 @@ class PhoneLine final : public Line, private RegistrationUser {
   void failed(const sip::Flow& flow) override;
   bool has_another() const override { return servers_.has_another(); }
   void locate(std::string_view next_hop, std::function<void(std::vector<sip::Target>)> done) override;
+  sip::Target stream_to(const net::Address& server) const override { return servers_.stream_to(server); }
   std::string contact() override;
   std::vector<std::string> routes() override { return service_routes_; }
   bool is_for_us(const sip::Uri& request_uri) const override;

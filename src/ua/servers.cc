@@ -66,6 +66,13 @@ bool Servers::is_meant_by(const sip::Uri& uri) const {
   return ip && now && now->endpoint.address == net::Address{*ip, port_of(uri, now->endpoint.transport)};
 }
 
+sip::Target Servers::stream_to(const net::Address& server) const {
+  const auto found = std::ranges::find_if(places_, [&](const sip::Target& place) {
+    return net::is_stream(place.endpoint.transport) && place.endpoint.address.ip == server.ip;
+  });
+  return found != places_.end() ? *found : sip::Target{{net::Transport::tcp, server}, "", false};
+}
+
 void Servers::locate(std::string_view text, OnPlaces done) {
   const auto uri = sip::parse_uri(text);
   if (!locator_ || !uri || !uri->is_sip || is_meant_by(*uri)) return done({});

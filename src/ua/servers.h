@@ -10,7 +10,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,7 +37,8 @@ class Servers {
   void failed(const net::Endpoint& place);
   // Does this URI's host mean the current one, or the whole domain?
   bool is_meant_by(const sip::Uri& uri) const;
-  std::span<const sip::Target> all() const { return places_; }
+  // For what is too long for UDP: where the DNS says that this very server takes streams, or else its port.
+  sip::Target stream_to(const net::Address& server) const;
 
   // The places of a URI that are not the line's own (RFC 3261 12.2.1.1). None: the line's own way.
   using OnPlaces = std::function<void(std::vector<sip::Target>)>;

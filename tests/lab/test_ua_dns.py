@@ -95,3 +95,20 @@ def test_a_domain_that_is_not_there():
     here = Domain()
     ua = UserAgent.phone(here.world.host("lost", 103), "lost@nowhere.example", "", 440, "--dns-server", here.dns.host.address)
     assert ua.wait_event("error", 10)["expected"] == "a server of nowhere.example in the DNS"
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["taken", "refused"])
+def test_an_invite_that_is_too_long_for_udp(refused):
+    """RFC 3261 18.1.1: over TCP, and over UDP after all where that is refused."""
+    here = Domain(transports=["udp"])
+    alice, bob = phone(here, "alice", 101, "--name", "x" * 1000), phone(here, "bob", 102)
+    if refused:
+        alice.host.nft("table inet own {", "  chain output {", "    type filter hook output priority 0;",
+                       "    tcp dport 5060 reject with tcp reset;", "  }", "}")
+    start = time.time()
+    alice.dial("bob")
+    talk(alice, bob)
+    assert sent(here, start, alice, "INVITE") == {("peer-d", "udp" if refused else "tcp")}
+    alice.hang_up()
+    bob.wait_event("ended", by="them")
+    assert sent(here, start, alice, "BYE") == {("peer-d", "udp")}
