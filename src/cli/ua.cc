@@ -29,7 +29,8 @@ struct Options {
   std::vector<std::string> relays, codecs, dns_servers;
   std::string relay_user, relay_password_file, stun, log_level = "warn";
   double answer_after = -1, lasts = 0;
-  bool no_ice = false, relay_only = false, dtls = false, no_register = false, dnssec = false;
+  bool no_ice = false, relay_only = false, dtls = false, no_register = false, dnssec = false,
+       no_relays = false;
 };
 
 // The first line of a file, or of standard input ("-"): read byte by byte, since commands may follow.
@@ -86,6 +87,7 @@ base::Result<ua::PhoneAccount> phone_account(const Options& o) {
     account->proxy->tls_name = account->aor.substr(account->aor.find('@') + 1);
   account->user = o.user;
   account->registers = !o.no_register;
+  account->finds_relays = !o.no_relays;
   std::string relay_password;
   if (!o.relays.empty()) {
     auto read = password_in(o.relay_password_file);
@@ -277,7 +279,12 @@ void add_ua(CLI::App& app, Run& run) {
   sub->add_flag("--no-ice", o.no_ice, "media without ICE");
   sub->add_flag("--relay-only", o.relay_only,
                 "media through relays only: nobody learns this machine's address");
-  sub->add_option("--relay", o.relays, "TURN server, udp:, tcp: or tls:ADDRESS:PORT; may be given again");
+  sub->add_option(
+      "--relay", o.relays,
+      "TURN server of a phone's line, udp:, tcp: or tls:ADDRESS:PORT, instead of those of the DNS; "
+      "may be given again");
+  sub->add_flag("--no-relays", o.no_relays,
+                "of a phone's line: not the relays that its domain names in the DNS (RFC 5928)");
   sub->add_option("--relay-user", o.relay_user, "user name there");
   sub->add_option("--relay-password-file", o.relay_password_file, "password there");
   sub->add_option("--stun", o.stun, "ADDRESS:PORT of a STUN server");

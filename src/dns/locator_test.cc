@@ -175,5 +175,35 @@ TEST(SrvOrder, KeepsAllButRootTargets) {
   EXPECT_EQ(order[1].target, "x");
 }
 
+// ---- relays (RFC 5928)
+
+TEST_F(LocatorTest, RelaysComeFromSrvByTransport) {
+  srv("_turn._udp.d.example", 10, 10, 3478, "turn.example");
+  srv("_turn._tcp.d.example", 10, 10, 3479, "turn.example");
+  srv("_turns._tcp.d.example", 10, 10, 5349, "turn.example");
+  srv("_sip._udp.d.example", 10, 10, 5060, "turn.example");
+  table.hosts.emplace("turn.example", "192.0.2.7");
+  EXPECT_EQ(locate({.host = "d.example", .service = Service::relay}),
+            "udp:192.0.2.7:3478 tcp:192.0.2.7:3479 tls:192.0.2.7:5349");
+}
+
+TEST_F(LocatorTest, RelaysComeFromNaptrInItsOrder) {
+  naptr(20, 10, "RELAY:turn.udp", "_turn._udp.d.example");
+  naptr(10, 10, "relay:TURN.tls", "_turns._tcp.d.example");
+  naptr(5, 10, "SIP+D2U", "_sip._udp.d.example");
+  srv("_turn._udp.d.example", 10, 10, 3478, "turn.example");
+  srv("_turns._tcp.d.example", 10, 10, 5349, "turn.example");
+  srv("_sip._udp.d.example", 10, 10, 5060, "turn.example");
+  table.hosts.emplace("turn.example", "192.0.2.7");
+  EXPECT_EQ(locate({.host = "d.example", .service = Service::relay}),
+            "tls:192.0.2.7:5349 udp:192.0.2.7:3478");
+}
+
+TEST_F(LocatorTest, ThereAreNoRelaysWhereTheDomainNamesNone) {
+  table.hosts.emplace("d.example", "192.0.2.1");
+  EXPECT_EQ(locate({.host = "d.example", .service = Service::relay}),
+            "error: d.example: no such domain, or nothing there that relays media");
+}
+
 }  // namespace
 }  // namespace causeway::dns

@@ -85,6 +85,9 @@ inline constexpr std::size_t kMaxIceCredential = 256;
 // to carry.
 inline constexpr std::size_t kMaxRelays = 3;
 
+// The DNS is not waited for any longer before a call begins without the relays that it may name.
+inline constexpr base::Duration kRelaySearch = 1s;
+
 // Pairs that are checked: RFC 8445 6.1.2.5 recommends it as the most. Each gets a handful of small packets.
 inline constexpr unsigned kMaxChecks = 100;
 

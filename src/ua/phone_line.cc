@@ -1,5 +1,7 @@
 #include "ua/phone_line.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "sip/headers.h"
@@ -50,6 +52,7 @@ base::Result<PhoneAccount> make_account(std::string_view aor, std::string passwo
 PhoneLine::PhoneLine(base::Loop& loop, sip::TransportLayer& transport, base::Random& random,
                      PhoneAccount account, dns::Locator* locator)
     : loop_(loop),
+      locator_(locator),
       transport_(transport),
       random_(random),
       account_(std::move(account)),
@@ -60,10 +63,10 @@ PhoneLine::PhoneLine(base::Loop& loop, sip::TransportLayer& transport, base::Ran
       search_pause_(limits::kRegisterRetryLeast),
       keep_alive_(loop.timers(), [this] { keep_alive(); }) {
   if (account_.instance.empty()) account_.instance = new_instance(random_);
-  const std::string name = account_.user.empty() ? user_ : account_.user;
+  login_ = account_.user.empty() ? user_ : account_.user;
   if (account_.password.empty()) return;
-  digest_.add(std::string(host_in(account_.aor)), name, account_.password);
-  digest_.add("", name, account_.password);  // a registrar with another realm
+  digest_.add(std::string(host_in(account_.aor)), login_, account_.password);
+  digest_.add("", login_, account_.password);  // a registrar with another realm
 }
 
 PhoneLine::~PhoneLine() { transport_.set_stun_hook({}); }
@@ -165,6 +168,56 @@ void PhoneLine::on_flow_closed(const sip::Flow& flow) {
   if (!flow_ || flow.connection != flow_->connection || !net::is_stream(flow.transport)) return;
   flow_.reset();
   if (registration_ && registration_->active()) registration_->refresh();
+}
+
+// ---- relays
+
+namespace {
+
+// The first ones, in the order of the DNS; but where UDP does not pass, those over TCP or TLS are what is
+// left, so that one of them is among those that are tried.
+std::vector<dns::Hop> chosen(std::vector<dns::Hop> hops) {
+  const auto is_stream = [](const dns::Hop& hop) { return net::is_stream(hop.endpoint.transport); };
+  const auto end = hops.begin() + static_cast<std::ptrdiff_t>(std::min(hops.size(), limits::kMaxRelays));
+  if (std::none_of(hops.begin(), end, is_stream))
+    if (const auto stream = std::find_if(end, hops.end(), is_stream); stream != hops.end())
+      std::iter_swap(end - 1, stream);
+  hops.erase(end, hops.end());
+  return hops;
+}
+
+}  // namespace
+
+// One call's. The DNS may be slow, or not there at all, and the caller waits for a tone.
+struct PhoneLine::RelaySearch {
+  RelaySearch(base::Timers& timers, std::function<void(std::vector<RelayServer>)> then)
+      : done(std::move(then)), patience(timers, [this] { end({}); }) {
+    patience.start(limits::kRelaySearch);
+  }
+  void end(std::vector<RelayServer> relays) {
+    patience.stop();
+    if (const auto tell = std::exchange(done, nullptr)) tell(std::move(relays));
+  }
+  std::function<void(std::vector<RelayServer>)> done;  // null: it has been told
+  base::Timer patience;
+};
+
+void PhoneLine::relays(std::function<void(std::vector<RelayServer>)> done) {
+  if (!locator_ || !account_.finds_relays || !account_.relays.empty() || account_.password.empty())
+    return done(account_.relays);
+  std::erase_if(relay_searches_, [](const auto& search) { return !search->done; });
+  auto search = std::make_shared<RelaySearch>(loop_.timers(), std::move(done));
+  relay_searches_.push_back(search);
+  locator_->locate({.host = std::string(host_in(account_.aor)), .service = dns::Service::relay},
+                   [this, weak = std::weak_ptr(search)](dns::Hops hops) {
+                     const auto asked = weak.lock();
+                     if (!asked) return;
+                     std::vector<RelayServer> relays;
+                     if (hops)
+                       for (const dns::Hop& hop : chosen(std::move(*hops)))
+                         relays.push_back({hop.endpoint, login_, account_.password, hop.name});
+                     asked->end(std::move(relays));
+                   });
 }
 
 // ---- keeping the way open

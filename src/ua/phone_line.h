@@ -5,6 +5,9 @@
 // (RFC 3263, servers.h): requests outside of dialogues go to one of them, and to the next when it does not
 // answer; those within a dialogue where its route set, or else the other side's Contact, says.
 //
+// Relays for the media are those that it was given, or else what the domain names as `turn:D` in its DNS (RFC
+// 5928); there the account's name and password are good (RFC 8489 9.2).
+//
 // Over UDP the keep-alive is a STUN Binding request: its answer tells whether a NAT has forgotten us, or sees
 // us elsewhere now; then the account is registered again at once.
 #pragma once
@@ -28,8 +31,9 @@ struct PhoneAccount {
   std::string user;                  // for the digest; empty: the AOR's
   std::optional<sip::Target> proxy;  // its outbound proxy; none: the domain's servers, by its DNS
   std::string instance;              // "urn:uuid:..." (RFC 5626 4.1); empty: a new one
-  std::vector<RelayServer> relays;
+  std::vector<RelayServer> relays;   // none: those that the domain's DNS names, if `finds_relays`
   base::Duration expires{};
+  bool finds_relays = true;
   bool registers = true;    // false: it makes calls only
   bool keeps_alive = true;  // false: nothing is between that forgets
 };
@@ -40,7 +44,7 @@ base::Result<PhoneAccount> make_account(std::string_view aor, std::string passwo
 
 class PhoneLine final : public Line, private RegistrationUser {
  public:
-  // `locator`: for an account without an outbound proxy.
+  // `locator`: for an account without an outbound proxy, or without relays.
   PhoneLine(base::Loop& loop, sip::TransportLayer& transport, base::Random& random, PhoneAccount account,
             dns::Locator* locator = nullptr);
   ~PhoneLine();
@@ -59,10 +63,11 @@ class PhoneLine final : public Line, private RegistrationUser {
   bool is_for_us(const sip::Uri& request_uri) const override;
   bool is_server(const sip::Flow& flow) const override;
   sip::DigestClient& digest() override { return digest_; }
-  void relays(std::function<void(std::vector<RelayServer>)> done) override { done(account_.relays); }
+  void relays(std::function<void(std::vector<RelayServer>)> done) override;
   void on_flow_closed(const sip::Flow& flow) override;
 
  private:
+  struct RelaySearch;
   void find_server();
   void begin();
   void on_moved();
@@ -74,10 +79,12 @@ class PhoneLine final : public Line, private RegistrationUser {
   void on_not_registered(const RegistrationConfig& which, const Trouble& why, bool final) override;
 
   base::Loop& loop_;
+  dns::Locator* locator_;
   sip::TransportLayer& transport_;
   base::Random& random_;
   PhoneAccount account_;
-  std::string user_;  // of the AOR and of the Contact, as it stands in a URI
+  std::string login_;  // for the digest
+  std::string user_;   // of the AOR and of the Contact, as it stands in a URI
   sip::DigestClient digest_;
   Servers servers_;
   base::Timer search_;
@@ -89,6 +96,7 @@ class PhoneLine final : public Line, private RegistrationUser {
   bool stopped_ = false;
   bool outbound_ = false;  // the server knows flows (RFC 5626)
   base::Timer keep_alive_;
+  std::vector<std::shared_ptr<RelaySearch>> relay_searches_;
   std::string asked_;                 // the transaction of the Binding request that is out
   int unanswered_ = 0;                // how many before it
   std::optional<net::Address> seen_;  // where the server sees us

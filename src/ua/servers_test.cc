@@ -206,5 +206,65 @@ TEST_F(LineByDns, AsksItsServerWhereTheRouteIsNotFound) {
   EXPECT_EQ(one.got, (std::vector<std::string>{"INVITE", "ACK", "BYE"}));
 }
 
+// ---- relays (RFC 5928)
+
+class RelaysOfALine : public LineByDns {
+ protected:
+  RelaysOfALine() { table.hosts.emplace("turn.sim", "10.0.0.7"); }
+  void udp(int priority, const char* target) {
+    table.srvs.emplace("_turn._udp.sim", dns::Srv{static_cast<std::uint16_t>(priority), 0, 3478, target});
+  }
+  std::vector<std::string> relays(PhoneAccount account) {
+    PhoneLine own(loop, transport, random, std::move(account), &all);
+    std::vector<std::string> texts;
+    own.relays([&](const std::vector<RelayServer>& found) {
+      for (const auto& one : found)
+        texts.push_back(one.endpoint.text() + " " + one.user + " " + one.password + " " + one.tls_name);
+    });
+    return texts;
+  }
+  dns::Locator all{table, random, {}, metrics};
+};
+
+TEST_F(RelaysOfALine, ComeFromTheDnsWithTheAccountsPassword) {
+  udp(10, "turn.sim");
+  auto alice = *make_account("sip:alice@sim", "secret");
+  EXPECT_EQ(relays(alice), std::vector<std::string>{"udp:10.0.0.7:3478 alice secret sim"});
+  alice.finds_relays = false;
+  EXPECT_TRUE(relays(alice).empty());
+  alice.finds_relays = true;
+  alice.relays = {{*net::Endpoint::parse("udp:10.0.0.5:3478"), "u", "p", ""}};
+  EXPECT_EQ(relays(alice), std::vector<std::string>{"udp:10.0.0.5:3478 u p "});
+  EXPECT_TRUE(relays(*make_account("sip:alice@sim", "")).empty());
+}
+
+// limits::kRelaySearch: there is no DNS.
+TEST_F(RelaysOfALine, AreNotWaitedForLong) {
+  struct Silent final : dns::Resolver {
+    void naptr(const std::string&, dns::OnRecords<dns::Naptr> done) override { asked = std::move(done); }
+    void srv(const std::string&, dns::OnRecords<dns::Srv>) override {}
+    void addresses(const std::string&, bool, bool, dns::OnRecords<net::Ip>) override {}
+    dns::OnRecords<dns::Naptr> asked;
+  } silent;
+  dns::Locator slow(silent, random, {}, metrics);
+  PhoneLine own(loop, transport, random, *make_account("sip:alice@sim", "secret"), &slow);
+  int told = 0;
+  own.relays([&](const std::vector<RelayServer>& found) { told += found.empty() ? 1 : 10; });
+  EXPECT_EQ(told, 0);
+  loop.run_for(limits::kRelaySearch + 10ms);
+  EXPECT_EQ(told, 1);
+  silent.asked(std::vector<dns::Naptr>{});  // too late
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(RelaysOfALine, AreThreeAndOneOfThemOverAStream) {
+  for (int i = 1; i <= 3; ++i) udp(i, "turn.sim");
+  table.srvs.emplace("_turns._tcp.sim", dns::Srv{10, 0, 5349, "turn.sim"});
+  const auto found = relays(*make_account("sip:alice@sim", "secret"));
+  ASSERT_EQ(found.size(), limits::kMaxRelays);
+  EXPECT_TRUE(found[0].starts_with("udp:") && found[1].starts_with("udp:"));
+  EXPECT_EQ(found[2], "tls:10.0.0.7:5349 alice secret sim");
+}
+
 }  // namespace
 }  // namespace causeway::ua

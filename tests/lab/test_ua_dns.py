@@ -6,6 +6,7 @@ import pytest
 from domain import DOMAIN, Domain
 from lab import capture
 from lab.dns import Target, Zone
+from lab.nat import SYMMETRIC, Nat
 from lab.ua import UserAgent
 from lab.world import wait_for
 
@@ -112,3 +113,40 @@ def test_an_invite_that_is_too_long_for_udp(refused):
     alice.hang_up()
     bob.wait_event("ended", by="them")
     assert sent(here, start, alice, "BYE") == {("peer-d", "udp")}
+
+
+# ------------------------------------------------------------------------------------- relays (RFC 5928)
+
+@pytest.mark.parametrize("udp", [True, False], ids=["symmetric", "UDP blocked"])
+def test_relays_by_the_dns_alone(udp):
+    """Two phones behind NATs that only relays cross: they have their domain's, by an account and nothing else."""
+    relay = "198.51.100.34"
+    members = {"peer-a": (30, "registrar"), "peer-d": (33, "registrar,proxy"), "peer-e": (34, "relay")}
+    zone = Zone(DOMAIN).sip([Target("198.51.100.33")], ["tcp"]).turn([Target(relay)], ["udp", "tcp"])
+    here = Domain(zones=[zone], members=members)
+
+    def behind_nat(user: str, number: int, frequency: int, udp: bool = True) -> UserAgent:
+        host = Nat(here.world, f"nat-{user}", number, SYMMETRIC, udp=udp).host(f"{user}-phone")
+        ua = UserAgent.phone(host, f"{user}@{DOMAIN}", "", frequency, "--answer", "0", password=f"pw-{user}")
+        ua.wait_event("registered", 15)
+        return ua
+
+    alice = behind_nat("alice", 61, 440, udp)
+    bob = behind_nat("bob", 62, 660)
+    alice.dial("bob")
+    assert alice.wait_event("relays found")["relays"] == [f"udp:{relay}:3478", f"tcp:{relay}:3478"]
+    assert alice.wait_event("allocated")["address"].startswith(relay + ":")
+    talk(alice, bob)
+    assert alice.pair()[0] == "relay" and bob.pair()[0] in ("relay", "srflx")
+    alice.hang_up()
+    bob.wait_event("ended", by="them")
+
+
+def test_no_relays_where_none_are_wanted():
+    zone = Zone(DOMAIN).sip([Target("198.51.100.33")], ["udp"]).turn([Target("198.51.100.34")], ["udp"])
+    here = Domain(zones=[zone])
+    alice, bob = phone(here, "alice", 101, "--no-relays"), phone(here, "bob", 102)
+    alice.dial("bob")
+    assert alice.wait_event("relays found")["relays"] == []
+    assert bob.wait_event("relays found")["relays"] == ["udp:198.51.100.34:3478"]
+    talk(alice, bob)
