@@ -1,5 +1,6 @@
 // One side of one call's path for media: ICE (RFC 8445) on libnice, with consent (RFC 7675), and what is left
-// of it where the other side knows no ICE. One component: RTCP is multiplexed (offer_answer.h).
+// of it where the other side knows no ICE. One component: RTCP is multiplexed (offer_answer.h); without ICE
+// there may be a second one for it, to which RTCP goes if the other side has named a port for that.
 //
 // The normal case, everything on the media thread:
 //
@@ -39,6 +40,7 @@ struct IceConfig {
   bool relay_only = false;               // only relayed candidates are told, and used
   std::vector<net::Ip> local_addresses;  // empty: those of all interfaces
   bool controlling = false;              // RFC 8445 6.1.1: the side that offers first
+  bool rtcp_port = false;                // a second component, of use without ICE only
   // For relays over TLS; over TCP their end is then noticed too. One for all calls.
   std::shared_ptr<RelayTunnels> tunnels;
 };
@@ -76,7 +78,7 @@ class IceAgent {
   void gather();
   // on_gathered has come, and nothing has been gathered anew since. Until then there is nothing to describe.
   bool is_gathered() const;
-  // Fills in ice, credentials, candidates and default_rtp of what is said next.
+  // Fills in ice, credentials, candidates, default_rtp and default_rtcp of what is said next.
   void describe(LocalMedia& media) const;
   // What the other side has said last, also while candidates are still being gathered. Other credentials than
   // before are its restart: if this side has not begun one, it follows with its own, and what it says is

@@ -9,7 +9,7 @@
 namespace causeway::ua {
 namespace {
 
-constexpr guint kComponent = 1;
+constexpr guint kComponent = 1, kRtcp = 2;
 constexpr gint kExpedited = 0xb8;  // DSCP EF (RFC 4594 4.1)
 
 NiceAddress to_nice(const net::Address& address) {
@@ -55,14 +55,14 @@ NiceCandidateType nice_type(Candidate::Type type) {
   return NICE_CANDIDATE_TYPE_RELAYED;
 }
 
-NiceCandidate* to_nice(const Candidate& candidate, guint stream) {
+NiceCandidate* to_nice(const Candidate& candidate, guint stream, guint component = kComponent) {
   NiceCandidate* nice = nice_candidate_new(nice_type(candidate.type));
   nice->transport = NICE_CANDIDATE_TRANSPORT_UDP;
   nice->addr = to_nice(candidate.address);
   nice->base_addr = to_nice(candidate.related.value_or(candidate.address));
   nice->priority = candidate.priority;
   nice->stream_id = stream;
-  nice->component_id = kComponent;
+  nice->component_id = component;
   g_strlcpy(nice->foundation, candidate.foundation.c_str(), sizeof nice->foundation);
   return nice;
 }
@@ -98,6 +98,22 @@ int reach(const NiceCandidate& candidate) {
     default:
       return 0;
   }
+}
+
+// The one that is told in c= and m=: of those that reach furthest IPv4 before IPv6, if both are asked for.
+const NiceCandidate* best_of(const std::vector<NiceCandidate*>& candidates, bool is_v4) {
+  const NiceCandidate* best = nullptr;
+  for (const NiceCandidate* candidate : candidates) {
+    if (from_nice(candidate->addr).ip.is_v4() != is_v4) continue;
+    const auto rank = [](const NiceCandidate& c) { return std::pair(reach(c), c.priority); };
+    if (best == nullptr || rank(*candidate) > rank(*best)) best = candidate;
+  }
+  return best;
+}
+
+const NiceCandidate* best_of(const std::vector<NiceCandidate*>& candidates) {
+  const NiceCandidate *v4 = best_of(candidates, true), *v6 = best_of(candidates, false);
+  return v4 != nullptr && (v6 == nullptr || reach(*v4) >= reach(*v6)) ? v4 : v6;
 }
 
 void free_candidates(GSList* list) {
@@ -139,6 +155,7 @@ IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
       agent_(nice_agent_new_full(thread.context(), NICE_COMPATIBILITY_RFC5245,
                                  static_cast<NiceAgentOption>(NICE_AGENT_OPTION_REGULAR_NOMINATION |
                                                               NICE_AGENT_OPTION_CONSENT_FRESHNESS))),
+      components_(config.rtcp_port ? 2 : 1),
       patience_(thread),
       self_(std::make_shared<IcePath*>(this)) {
   g_object_set(agent_, "controlling-mode", config.controlling, "force-relay", config.relay_only, "upnp",
@@ -150,7 +167,7 @@ IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
     NiceAddress local = to_nice(net::Address{ip, 0});
     nice_agent_add_local_address(agent_, &local);
   }
-  stream_ = nice_agent_add_stream(agent_, 1);
+  stream_ = nice_agent_add_stream(agent_, components_);
   nice_agent_set_stream_tos(agent_, stream_, kExpedited);
   gchar *ufrag = nullptr, *password = nullptr;
   if (nice_agent_get_local_credentials(agent_, stream_, &ufrag, &password)) credentials_ = {ufrag, password};
@@ -161,14 +178,17 @@ IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
   g_signal_connect(agent_, "new-candidate-full", G_CALLBACK(Callbacks::found), this);
   g_signal_connect(agent_, "component-state-changed", G_CALLBACK(Callbacks::changed), this);
   g_signal_connect(agent_, "new-selected-pair-full", G_CALLBACK(Callbacks::selected), this);
-  nice_agent_attach_recv(agent_, stream_, kComponent, thread.context(), Callbacks::packet, this);
+  for (guint component = kComponent; component <= components_; ++component)
+    nice_agent_attach_recv(agent_, stream_, component, thread.context(), Callbacks::packet, this);
 }
 
 IcePath::~IcePath() {
   *self_ = nullptr;
   g_signal_handlers_disconnect_by_data(agent_, this);
-  nice_agent_attach_recv(agent_, stream_, kComponent, nullptr, nullptr, nullptr);
-  for (NiceCandidate* candidate : locals_) nice_candidate_free(candidate);
+  for (guint component = kComponent; component <= components_; ++component)
+    nice_agent_attach_recv(agent_, stream_, component, nullptr, nullptr, nullptr);
+  for (const auto* locals : {&locals_, &rtcp_locals_})
+    for (NiceCandidate* candidate : *locals) nice_candidate_free(candidate);
   // Allocations are given back by a request that wants an answer.
   nice_agent_close_async(
       agent_, [](GObject* agent, GAsyncResult*, gpointer) { g_object_unref(agent); }, nullptr);
@@ -178,8 +198,9 @@ void IcePath::add_relays(const IceConfig& config) {
   for (std::size_t i = 0; i < std::min(config.relays.size(), limits::kMaxRelays); ++i) {
     const RelayServer& relay = config.relays[i];
     const net::Address& at = relay.endpoint.address;
-    nice_agent_set_relay_info(agent_, stream_, kComponent, at.ip.text().c_str(), at.port, relay.user.c_str(),
-                              relay.password.c_str(), relay_type(relay.endpoint.transport));
+    for (guint component = kComponent; component <= components_; ++component)
+      nice_agent_set_relay_info(agent_, stream_, component, at.ip.text().c_str(), at.port, relay.user.c_str(),
+                                relay.password.c_str(), relay_type(relay.endpoint.transport));
   }
 }
 
@@ -199,37 +220,33 @@ void IcePath::hurry_gathering() {
   if (!gathered_ && !failed_) patience_.start(limits::kMoreRelays, [this] { finish_gathering(); });
 }
 
-void IcePath::finish_gathering() {
-  if (gathered_ || failed_) return;
-  gathered_ = true;
-  patience_.cancel();
-  GSList* list = nice_agent_get_local_candidates(agent_, stream_, kComponent);
+std::vector<NiceCandidate*> IcePath::gathered_locals(guint component) const {
+  std::vector<NiceCandidate*> locals;
+  GSList* list = nice_agent_get_local_candidates(agent_, stream_, component);
   for (GSList* at = list; at != nullptr; at = at->next) {
     auto* candidate = static_cast<NiceCandidate*>(at->data);
     const bool wanted = candidate->transport == NICE_CANDIDATE_TRANSPORT_UDP &&
                         !is_link_local(from_nice(candidate->addr).ip) &&
                         (!relay_only_ || candidate->type == NICE_CANDIDATE_TYPE_RELAYED);
     if (wanted)
-      locals_.push_back(candidate);
+      locals.push_back(candidate);
     else
       nice_candidate_free(candidate);
   }
   g_slist_free(list);
+  return locals;
+}
+
+void IcePath::finish_gathering() {
+  if (gathered_ || failed_) return;
+  gathered_ = true;
+  patience_.cancel();
+  locals_ = gathered_locals(kComponent);
+  if (components_ == kRtcp) rtcp_locals_ = gathered_locals(kRtcp);
   if (locals_.empty())
     return fail(relay_only_ ? "no relay has given an address" : "there is no local address");
   owner_.path_gathered(*this);
   if (waiting_) set_remote(*std::exchange(waiting_, {}));
-}
-
-// The one that is told in c= and m=: of those that reach furthest IPv4 before IPv6, if both are asked for.
-const NiceCandidate* IcePath::best_local(bool is_v4) const {
-  const NiceCandidate* best = nullptr;
-  for (const NiceCandidate* candidate : locals_) {
-    if (from_nice(candidate->addr).ip.is_v4() != is_v4) continue;
-    const auto rank = [](const NiceCandidate& c) { return std::pair(reach(c), c.priority); };
-    if (best == nullptr || rank(*candidate) > rank(*best)) best = candidate;
-  }
-  return best;
 }
 
 void IcePath::describe(LocalMedia& media) const {
@@ -238,9 +255,10 @@ void IcePath::describe(LocalMedia& media) const {
   media.candidates.clear();
   for (const NiceCandidate* candidate : locals_)
     media.candidates.push_back(from_nice(*candidate, relay_only_));
-  const NiceCandidate *v4 = best_local(true), *v6 = best_local(false);
-  const NiceCandidate* best = v4 != nullptr && (v6 == nullptr || reach(*v4) >= reach(*v6)) ? v4 : v6;
+  const NiceCandidate *best = best_of(locals_), *rtcp = best_of(rtcp_locals_);
   media.default_rtp = best != nullptr ? from_nice(best->addr) : net::Address{};
+  media.default_rtcp.reset();
+  if (rtcp != nullptr) media.default_rtcp = from_nice(rtcp->addr);
 }
 
 void IcePath::set_remote(const RemoteMedia& remote) {
@@ -276,18 +294,26 @@ void IcePath::begin_without_ice(const RemoteMedia& remote) {
     signalled_.reset();
     return;
   }
+  rtcp_apart_ = remote.rtcp && select_signalled(kRtcp, *remote.rtcp);
   if (signalled_ == remote.rtp) return;
   signalled_ = remote.rtp;
-  const NiceCandidate* local = best_local(remote.rtp.ip.is_v4());
-  if (local == nullptr) return fail(fmt::format("no address of the family of {}", remote.rtp.text()));
+  if (best_of(locals_, remote.rtp.ip.is_v4()) == nullptr)
+    return fail(fmt::format("no address of the family of {}", remote.rtp.text()));
+  if (!select_signalled(kComponent, remote.rtp))
+    return fail(fmt::format("libnice does not take {} for a path", remote.rtp.text()));
+}
+
+bool IcePath::select_signalled(guint component, const net::Address& remote) {
+  const NiceCandidate* local = best_of(component == kRtcp ? rtcp_locals_ : locals_, remote.ip.is_v4());
+  if (local == nullptr) return false;
   Candidate named;
   named.foundation = fmt::format("signalled{}", ++named_);
-  named.address = remote.rtp;
-  GSList* list = g_slist_append(nullptr, to_nice(named, stream_));
-  nice_agent_set_remote_candidates(agent_, stream_, kComponent, list);
+  named.address = remote;
+  GSList* list = g_slist_append(nullptr, to_nice(named, stream_, component));
+  nice_agent_set_remote_candidates(agent_, stream_, component, list);
   free_candidates(list);
-  if (!nice_agent_set_selected_pair(agent_, stream_, kComponent, local->foundation, named.foundation.c_str()))
-    return fail(fmt::format("libnice does not take {} for a path", remote.rtp.text()));
+  return nice_agent_set_selected_pair(agent_, stream_, component, local->foundation,
+                                      named.foundation.c_str());
 }
 
 // A pair may still be found when all that were known have failed: the other side's checks may come later, and
@@ -340,7 +366,9 @@ void IcePath::fail(std::string why) {
 }
 
 bool IcePath::send(std::span<const std::uint8_t> packet) {
-  return nice_agent_send(agent_, stream_, kComponent, static_cast<guint>(packet.size()),
+  const bool is_rtcp = packet.size() > 1 && packet[1] >= 192 && packet[1] <= 223;  // RFC 5761 4
+  return nice_agent_send(agent_, stream_, rtcp_apart_ && is_rtcp ? kRtcp : kComponent,
+                         static_cast<guint>(packet.size()),
                          reinterpret_cast<const gchar*>(packet.data())) == static_cast<gint>(packet.size());
 }
 

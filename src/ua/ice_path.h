@@ -59,7 +59,8 @@ class IcePath {
   void add_relays(const IceConfig& config);
   void begin_checks(const RemoteMedia& remote);
   void begin_without_ice(const RemoteMedia& remote);
-  const NiceCandidate* best_local(bool is_v4) const;
+  bool select_signalled(guint component, const net::Address& remote);
+  std::vector<NiceCandidate*> gathered_locals(guint component) const;
 
   MediaThread& thread_;
   Owner& owner_;
@@ -67,7 +68,10 @@ class IcePath {
   NiceAgent* agent_;
   guint stream_ = 0;
   IceCredentials credentials_;
-  std::vector<NiceCandidate*> locals_;  // since they have been gathered
+  const guint components_;
+  std::vector<NiceCandidate*> locals_;       // since they have been gathered
+  std::vector<NiceCandidate*> rtcp_locals_;  // of the second component
+  bool rtcp_apart_ = false;                  // RTCP goes by that
   std::optional<IceCredentials> remote_;
   std::optional<net::Address> signalled_;  // without ICE: where media goes
   int named_ = 0;                          // how many such addresses there have been

@@ -66,8 +66,8 @@ class Media::Core final : public std::enable_shared_from_this<Core>,
   std::vector<base::Metrics::Row> counters();
 
   // ---- the media thread
-  void gather(bool controlling);
-  void set_remote(const RemoteMedia& remote);
+  void gather(bool controlling, bool rtcp_port);
+  void set_remote(RemoteMedia remote);
   void set_direction(Direction direction);
   void restart(std::optional<std::vector<RelayServer>> relays);
   void send_dtmf(std::string_view digits) { session_->send_dtmf(digits); }
@@ -103,6 +103,7 @@ class Media::Core final : public std::enable_shared_from_this<Core>,
   std::unique_ptr<MediaTimer> timer_;
   base::Instant wake_ = base::Instant::max();
   std::string pair_;
+  bool rtcp_port_ = false;
 
   mutable std::mutex mutex_;
   MediaStatistics snapshot_;  // guarded by mutex_
@@ -136,21 +137,24 @@ std::vector<base::Metrics::Row> Media::Core::counters() {
 
 // ---- the media thread
 
-void Media::Core::gather(bool controlling) {
+void Media::Core::gather(bool controlling, bool rtcp_port) {
   if (ice_) return;
+  rtcp_port_ = rtcp_port;
   ice_ = std::make_unique<IceAgent>(thread_,
                                     IceConfig{.relays = config_.relays,
                                               .stun = config_.stun,
                                               .relay_only = config_.relay_only,
                                               .local_addresses = config_.local_addresses,
                                               .controlling = controlling,
+                                              .rtcp_port = rtcp_port,
                                               .tunnels = config_.tunnels},
                                     *this);
   ice_->gather();
 }
 
-void Media::Core::set_remote(const RemoteMedia& remote) {
+void Media::Core::set_remote(RemoteMedia remote) {
   if (!ice_) return;
+  if (!rtcp_port_ || remote.ice || remote.keying != Keying::plain) remote.rtcp.reset();
   session_->start(remote, MediaThread::now());
   ice_->set_remote(remote);
   wait_for_session();
@@ -257,8 +261,8 @@ base::Result<std::unique_ptr<Media>> Media::make(MediaConfig config, base::Loop&
 
 Media::~Media() { core_->end(); }
 
-void Media::gather(bool controlling) {
-  core_->post([controlling](Core& core) { core.gather(controlling); });
+void Media::gather(bool controlling, bool rtcp_port) {
+  core_->post([=](Core& core) { core.gather(controlling, rtcp_port); });
 }
 void Media::set_remote(RemoteMedia remote) {
   core_->post([remote = std::move(remote)](Core& core) { core.set_remote(remote); });

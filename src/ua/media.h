@@ -66,7 +66,8 @@ class Media {
   // (milliseconds).
   ~Media();
 
-  void gather(bool controlling);
+  // `rtcp_port`: with a second address for RTCP, for another side without ICE that does not multiplex it.
+  void gather(bool controlling, bool rtcp_port = false);
   void set_remote(RemoteMedia remote);
   void set_direction(Direction direction);
   void restart_ice();

@@ -37,7 +37,7 @@ class MediaSession final : public Session, private Media::Events {
 
  private:
   base::Status open();
-  void when_gathered(base::Task then);
+  void when_gathered(base::Task then, bool rtcp_port = false);
   LocalMedia local() const;
   void use(RemoteMedia remote);
   void set_direction();
@@ -79,11 +79,12 @@ base::Status MediaSession::open() {
   return {};
 }
 
-void MediaSession::when_gathered(base::Task then) {
+// `rtcp_port`: Media::gather, if this is the first time.
+void MediaSession::when_gathered(base::Task then, bool rtcp_port) {
   if (found_ && !gathering_) return then();
   then_ = std::move(then);
   if (std::exchange(gathering_, true)) return;
-  media_->gather(caller_);
+  media_->gather(caller_, rtcp_port);
 }
 
 void MediaSession::on_gathered(LocalMedia found) {
@@ -102,10 +103,11 @@ LocalMedia MediaSession::local() const {
 
 void MediaSession::offer(Done done) {
   if (auto opened = open(); !opened) return done(std::unexpected(opened.error()));
-  when_gathered([this, done = std::move(done)] {
+  const auto describe = [this, done = std::move(done)] {
     offered_ = local();
     done(make_offer(offered_, id_, ++version_));
-  });
+  };
+  when_gathered(describe, !ice_ && config_.keying == Keying::plain);
 }
 
 void MediaSession::answer(std::string_view text, Done done) {
@@ -121,6 +123,7 @@ void MediaSession::answer(std::string_view text, Done done) {
     media_->restart_ice();
   }
   pending_restart_ = false;
+  const bool rtcp_port = !theirs->rtcp_mux && !(ice_ && theirs->ice) && theirs->keying == Keying::plain;
   when_gathered(
       [this, offer = std::string(text), theirs = std::move(*theirs), done = std::move(done)]() mutable {
         const LocalMedia said = local();
@@ -128,7 +131,8 @@ void MediaSession::answer(std::string_view text, Done done) {
         offered_ = said;
         use(std::move(theirs));
         done(std::move(answer));
-      });
+      },
+      rtcp_port);
 }
 
 base::Status MediaSession::accept(std::string_view answer) {
@@ -142,8 +146,8 @@ base::Status MediaSession::accept(std::string_view answer) {
 void MediaSession::use(RemoteMedia remote) {
   if (!ice_) remote.ice.reset(), remote.candidates.clear();
   remote_ = remote;
+  set_direction();  // first: without ICE there is a path at once
   media_->set_remote(std::move(remote));
-  set_direction();
 }
 
 void MediaSession::set_direction() {

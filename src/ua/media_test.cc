@@ -147,6 +147,44 @@ TEST_F(Calls, ANewPathIsFoundAndMediaGoesOn) {
   EXPECT_TRUE(wait([&] { return b.media->statistics().packets_received > before + 30; }));
 }
 
+// RFC 5761 5.1.3, RFC 3605: without ICE, and without rtcp-mux in the answer or in the offer.
+struct RtcpApart : Calls, ::testing::WithParamInterface<bool> {};
+
+TEST_P(RtcpApart, ReportsComeOnPortsOfTheirOwn) {
+  make(Keying::plain, "PCMA");
+  a.media->gather(true, true);
+  b.media->gather(false, true);
+  ASSERT_TRUE(wait([&] { return a.local && b.local; }));
+  a.local->ice = b.local->ice = capable.ice = false;
+  ASSERT_TRUE(a.local->default_rtcp && b.local->default_rtcp);
+  EXPECT_NE(a.local->default_rtcp->port, a.local->default_rtp.port);
+  const auto without_mux = [](std::string text) {
+    const std::string line = "a=rtcp-mux\r\n";
+    if (const auto found = text.find(line); found != text.npos) text.erase(found, line.size());
+    return text;
+  };
+  std::string offer = make_offer(*a.local, 1, 1);
+  if (GetParam()) offer = without_mux(offer);
+  const auto offered = read_offer(offer, capable);
+  ASSERT_TRUE(offered) << offered.error().message;
+  RemoteMedia old_phone = *offered;  // that knows no rtcp-mux, whatever it is offered
+  old_phone.rtcp_mux = false;
+  old_phone.rtcp = a.local->default_rtcp;
+  const std::string answer = make_answer(*b.local, old_phone, without_mux(offer), 2, 1);
+  EXPECT_EQ(answer.find("rtcp-mux"), answer.npos);
+  const auto answered = read_answer(answer, *a.local);
+  ASSERT_TRUE(answered) << answered.error().message;
+  EXPECT_EQ(answered->rtcp, b.local->default_rtcp);
+  b.media->set_remote(old_phone);
+  a.media->set_remote(*answered);
+  EXPECT_TRUE(
+      wait([&] { return a.media->statistics().round_trip && b.media->statistics().round_trip; }, 25s));
+  EXPECT_EQ(a.media->statistics().packets_refused + b.media->statistics().packets_refused, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(In, RtcpApart, ::testing::Bool(),
+                         [](const auto& test) { return test.param ? "Offer" : "Answer"; });
+
 TEST_F(Calls, WhoGoesHearsNothingMore) {
   make(Keying::dtls_srtp, "PCMA");
   a.media->gather(true);

@@ -58,6 +58,13 @@ void add_dtls(MediaSection& section, const LocalMedia& local, Setup setup) {
   section.add('a', fmt::format("setup:{}", kSetups[static_cast<std::size_t>(setup)]));
 }
 
+// RFC 3605
+void add_rtcp(MediaSection& section, const LocalMedia& local) {
+  if (!local.default_rtcp) return;
+  section.add('a',
+              fmt::format("rtcp:{} {}", local.default_rtcp->port, connection_text(local.default_rtcp->ip)));
+}
+
 MediaSection audio_section(const LocalMedia& local, std::string_view protocol, Direction direction,
                            const std::vector<Payload>& codecs) {
   MediaSection section;
@@ -303,6 +310,7 @@ std::string make_offer(const LocalMedia& local, std::uint64_t session, std::uint
   MediaSection audio =
       audio_section(local, dtls ? "UDP/TLS/RTP/SAVP" : "RTP/AVP", local.direction, local.codecs);
   audio.add('a', "rtcp-mux");
+  if (!dtls) add_rtcp(audio, local);
   if (dtls) add_dtls(audio, local, Setup::actpass);
   if (local.ice) add_ice(audio, local);
   offer.media.push_back(std::move(audio));
@@ -337,7 +345,10 @@ std::string make_answer(const LocalMedia& local, const RemoteMedia& offer, std::
     if (i == offer.section) {
       ours = audio_section(local, theirs.protocol, agreed_direction(local.direction, offer.direction),
                            offer.codecs);
-      if (offer.rtcp_mux) ours.add('a', "rtcp-mux");
+      if (offer.rtcp_mux)
+        ours.add('a', "rtcp-mux");
+      else if (offer.keying == Keying::plain)
+        add_rtcp(ours, local);
       if (offer.keying == Keying::dtls_srtp)
         add_dtls(ours, local, is_dtls_client(offer) ? Setup::active : Setup::passive);
       if (ice) add_ice(ours, local);
