@@ -24,7 +24,7 @@ namespace {
 
 struct Options {
   std::string bundle, account, user, password_file, via, ca, name, local;
-  std::string call, play, record;
+  std::string call, call_as, play, record;
   std::string public_account, public_user, public_password_file;
   std::vector<std::string> relays, codecs, dns_servers;
   std::string relay_user, relay_password_file, stun, log_level = "warn";
@@ -196,7 +196,8 @@ class Errand {
  private:
   void begin() {
     if (options_.call.empty() || made_) return;
-    auto call = agent_->call(options_.call);
+    if (!options_.call_as.empty() && !agent_->registered(options_.call_as)) return;
+    auto call = agent_->call(options_.call, options_.call_as);
     if (!call) {
       events_.error({"a call to be made", call.error().message, ""});
       return finish();
@@ -268,6 +269,7 @@ void add_ua(CLI::App& app, Run& run) {
   sub->add_option("--public-user", o.public_user, "its name for the digest, if it is another");
   sub->add_option("--public-password-file", o.public_password_file, "its password");
   sub->add_option("--call", o.call, "whom to call: bob, bob@example.org or a SIP URI");
+  sub->add_option("--call-as", o.call_as, "the public address that it is made as (--register-public)");
   sub->add_option("--answer", o.answer_after, "answer calls after so many seconds")
       ->expected(0, 1)
       ->default_str("0");
@@ -290,7 +292,8 @@ void add_ua(CLI::App& app, Run& run) {
   sub->add_option("--stun", o.stun, "ADDRESS:PORT of a STUN server");
   sub->add_option("--log", o.log_level, "log level")->capture_default_str();
   sub->footer(
-      "Commands on standard input, one a line: call WHOM, answer, reject, hangup, hold, resume, dtmf DIGITS, "
+      "Commands on standard input, one a line: call WHOM [as ADDRESS], answer, reject, hangup, hold, resume, "
+      "dtmf DIGITS, "
       "register-public ADDRESS PASSWORD, status, quit. What happens is written to standard output as JSON "
       "lines. The "
       "exit status is 0 if the call came about that --call or --for asked for, or if there was none to "

@@ -61,7 +61,10 @@ base::Status UaCommands::act(std::string_view word, std::string_view rest) {
   if (word == "quit") return quit_(), base::Status{};
   if (word == "status") return events_.status(agent_), base::Status{};
   if (word == "call") {
-    auto made = agent_.call(rest);
+    // call WHOM as ADDRESS
+    const auto as = std::min(rest.find(" as "), rest.size());
+    auto made = agent_.call(trimmed(rest.substr(0, as)),
+                            as == rest.size() ? std::string_view() : trimmed(rest.substr(as + 4)));
     if (!made) return std::unexpected(made.error());
     return {};
   }

@@ -88,6 +88,8 @@ struct CallParts {
   CallOwner& owner;
   std::string local;  // From and Contact's display: "<sip:alice@p2psip.org>"
   base::Duration session_expires;
+  // Of a call as a public address: where the first INVITE leaves. Null: as the line says.
+  std::function<std::optional<sip::Flow>()> way;
 };
 
 class Call final : private Requester, private SessionUser {

@@ -109,6 +109,7 @@ void Client::on_located(std::uint64_t id, Places places) {
 std::optional<sip::Flow> Client::way_of(Entry& entry) {
   for (; entry.place < entry.places.size(); ++entry.place)
     if (auto flow = transport_.flow_to(entry.places[entry.place])) return flow;
+  if (entry.request.flow && transport_.alive(*entry.request.flow)) return entry.request.flow;
   return line_.flow();
 }
 
@@ -193,6 +194,11 @@ base::Buffer Client::write(const Headers& credentials, const Outgoing& request, 
                            sip::via_value(flow, transport_.sent_by(flow), branch));
 }
 
+std::optional<sip::Flow> Client::flow_of(std::uint64_t id) const {
+  const auto found = entries_.find(id);
+  return found == entries_.end() ? std::nullopt : std::optional(found->second->flow);
+}
+
 void Client::cancel(std::uint64_t id) {
   Entry* entry = find(id);
   if (!entry) return;
@@ -254,6 +260,7 @@ bool Client::retry_elsewhere(Entry& entry) {
     ++entry.place;
   else
     line_.failed(entry.flow);
+  if (entry.request.flow == entry.flow) entry.request.flow.reset();
   if (entry.cancelled || ++entry.flows >= limits::kMaxFlowTries) return false;
   const auto next = way_of(entry);
   if (!next || *next == entry.flow) return false;

@@ -39,6 +39,7 @@ struct Outgoing {
   Headers headers;
   std::string body;      // a session description, or nothing
   std::string next_hop;  // within a dialogue: the URI of who gets it (12.2.1.1); empty: the line's server
+  std::optional<sip::Flow> flow;  // it leaves there while that lives, and as the line says when not
   std::function<std::uint32_t()> next_cseq;
   bool own_registrar = false;           // sip/digest_client.h
   sip::DigestClient* digest = nullptr;  // null: the line's alone
@@ -63,6 +64,8 @@ class Client final : public sip::ClientUser {
 
   // 0: there is no way to anybody now, and on_failure will not come.
   std::uint64_t send(Outgoing request, Requester& requester);
+  // The flow that it has left on last, while something of it may still come.
+  std::optional<sip::Flow> flow_of(std::uint64_t id) const;
   void cancel(std::uint64_t id);
   void forget(std::uint64_t id);
   // The ACK to a 2xx of this INVITE (13.2.2.4), to be sent as often as the 2xx comes. Null: there is no way.

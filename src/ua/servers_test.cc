@@ -31,6 +31,7 @@ class Server final : public net::UdpHandler {
       sip::Message request;
       if (!request.parse({d.bytes.data(), d.bytes.size()}) || request.status() != 0) continue;
       got.emplace_back(request.method_text());
+      from = request.value(sip::HeaderName::from);
       if (status == 0 || request.method() == sip::Method::ack) continue;
       const std::string bound = std::string(request.value(sip::HeaderName::contact)) + ";expires=600";
       std::vector<sip::ExtraHeader> extra;
@@ -45,6 +46,7 @@ class Server final : public net::UdpHandler {
   std::unique_ptr<net::Network> network;
   std::unique_ptr<net::UdpSocket> socket;
   std::vector<std::string> got;
+  std::string from;  // of the last request
   int status = 200;
   std::string contact = "<sip:bob@10.0.0.9>", record_route;
 };
@@ -204,6 +206,35 @@ TEST_F(LineByDns, StaysOnItsFlowWhereTheRouteIsTheDomain) {
 TEST_F(LineByDns, AsksItsServerWhereTheRouteIsNotFound) {
   call_by("<sip:nowhere.example;lr>");
   EXPECT_EQ(one.got, (std::vector<std::string>{"INVITE", "ACK", "BYE"}));
+}
+
+// ---- public addresses (draft 4.2)
+
+TEST_F(LineByDns, CallsAsAPublicAddress) {
+  start();
+  ASSERT_TRUE(comes_up());
+  EXPECT_FALSE(agent->call("bob", "sip:al@provider.example"));
+  ASSERT_TRUE(agent->register_public({"sip:al@provider.example", "", "pw"}));
+  ASSERT_TRUE(loop.run_until([&] { return agent->registered("sip:al@provider.example"); }, 1s));
+  ASSERT_TRUE(agent->call("bob", "sip:al@provider.example"));
+  loop.run_for(100ms);
+  EXPECT_EQ(one.count("INVITE"), 1);
+  EXPECT_TRUE(one.from.starts_with("<sip:al@provider.example>;tag=")) << one.from;
+}
+
+TEST_F(LineByDns, RegistersItsPublicAddressWhereItHasGone) {
+  start();
+  ASSERT_TRUE(comes_up());
+  ASSERT_TRUE(agent->register_public({"sip:al@provider.example", "", "pw"}));
+  loop.run_for(1s);
+  EXPECT_EQ(one.count("REGISTER"), 2);
+  one.status = 0;
+  ASSERT_TRUE(call());
+  loop.run_for(1s);
+  EXPECT_EQ(two.count("REGISTER"), 2);
+  ASSERT_TRUE(agent->call("bob", "sip:al@provider.example"));
+  loop.run_for(100ms);
+  EXPECT_EQ(two.count("INVITE"), 2);
 }
 
 // ---- relays (RFC 5928)
