@@ -232,7 +232,7 @@ base::Result<int> run_ua(const Options& o) {
   auto ua = ua::UserAgent::make(std::move(*config), *loop, events);
   if (!ua) return std::unexpected(ua.error());
   errand.set_agent((*ua)->agent());
-  UaCommands commands(*loop, (*ua)->agent(), events, [&] { errand.finish(); });
+  UaCommands commands(*loop, **ua, events, [&] { errand.finish(); });
   loop->run();
   return errand.status();
 }

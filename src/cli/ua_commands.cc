@@ -24,8 +24,8 @@ bool are_digits(std::string_view text) {
 
 }  // namespace
 
-UaCommands::UaCommands(base::Loop& loop, ua::Agent& agent, UaEvents& events, std::function<void()> quit)
-    : agent_(agent), events_(events), quit_(std::move(quit)), watch_(loop.watch(STDIN_FILENO)) {
+UaCommands::UaCommands(base::Loop& loop, ua::UserAgent& ua, UaEvents& events, std::function<void()> quit)
+    : ua_(ua), agent_(ua.agent()), events_(events), quit_(std::move(quit)), watch_(loop.watch(STDIN_FILENO)) {
   if (watch_) watch_->wait(base::Ready::read, [this] { read(); });
 }
 
@@ -59,7 +59,7 @@ ua::Call* UaCommands::current() {
 
 base::Status UaCommands::act(std::string_view word, std::string_view rest) {
   if (word == "quit") return quit_(), base::Status{};
-  if (word == "status") return events_.status(agent_), base::Status{};
+  if (word == "status") return events_.status(agent_, ua_.metrics()), base::Status{};
   if (word == "call") {
     // call WHOM as ADDRESS
     const auto as = std::min(rest.find(" as "), rest.size());

@@ -98,12 +98,13 @@ class Media::Core final : public std::enable_shared_from_this<Core>,
   base::Random random_;
   base::Metrics metrics_;
   AudioMetrics audio_metrics_{metrics_};
+  PathMetrics path_metrics_{metrics_};
   std::unique_ptr<AudioSession> session_;
   std::unique_ptr<IceAgent> ice_;
   std::unique_ptr<MediaTimer> timer_;
   base::Instant wake_ = base::Instant::max();
   std::string pair_;
-  bool rtcp_port_ = false;
+  bool has_path_ = false, rtcp_port_ = false;
 
   mutable std::mutex mutex_;
   MediaStatistics snapshot_;  // guarded by mutex_
@@ -131,7 +132,15 @@ void Media::Core::end() {
 
 std::vector<base::Metrics::Row> Media::Core::counters() {
   std::vector<base::Metrics::Row> rows;
-  thread_.run([&] { rows.assign(metrics_.rows().begin(), metrics_.rows().end()); });
+  thread_.run([&] {
+    if (ice_) {
+      const IceAgent::Statistics& is = ice_->statistics();
+      path_metrics_.no_path.set(is.refused_no_path);
+      path_metrics_.rate.set(is.refused_rate);
+      path_metrics_.candidates_left_out.set(is.candidates_left_out);
+    }
+    rows.assign(metrics_.rows().begin(), metrics_.rows().end());
+  });
   return rows;
 }
 
@@ -155,6 +164,7 @@ void Media::Core::gather(bool controlling, bool rtcp_port) {
 void Media::Core::set_remote(RemoteMedia remote) {
   if (!ice_) return;
   if (!rtcp_port_ || remote.ice || remote.keying != Keying::plain) remote.rtcp.reset();
+  path_metrics_.candidates.add(remote.candidates_refused);
   session_->start(remote, MediaThread::now());
   ice_->set_remote(remote);
   wait_for_session();
@@ -177,13 +187,16 @@ void Media::Core::on_gathered() {
 
 void Media::Core::on_connected(const std::string& pair) {
   pair_ = pair;
+  has_path_ = true;
   session_->on_path(MediaThread::now());
   wait_for_session();
   tell([pair](Media::Events& events) { events.on_connected(pair); });
 }
 
 void Media::Core::on_failed(const std::string& why) {
+  ++(has_path_ && !ice_->is_connected() ? path_metrics_.lost : path_metrics_.not_found);
   if (!ice_->is_connected()) {
+    has_path_ = false;
     session_->on_path_lost(MediaThread::now());
     wait_for_session();
   }
@@ -196,6 +209,7 @@ void Media::Core::on_packet(std::span<const std::uint8_t> packet) {
 }
 
 void Media::Core::on_relay_lost(const RelayServer& relay) {
+  ++path_metrics_.relays_lost;
   tell([relay = relay.endpoint.text()](Media::Events& events) { events.on_relay_lost(relay); });
 }
 

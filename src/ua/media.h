@@ -76,7 +76,8 @@ class Media {
   void send_dtmf(std::string_view digits);
   // As of a few milliseconds ago.
   MediaStatistics statistics() const;
-  // Everything that was refused, by reason. Waits for the media thread, like the destructor.
+  // Everything that was refused, by reason, and everything that failed. Waits for the media thread, like the
+  // destructor.
   std::vector<base::Metrics::Row> counters() const;
 
  private:

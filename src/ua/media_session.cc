@@ -12,17 +12,27 @@ namespace {
 // after three nobody listens any more.
 constexpr int kTriesInARow = 3;
 
+}  // namespace
+
 class MediaSession final : public Session, private Media::Events {
  public:
-  MediaSession(base::Loop& loop, MediaThread& thread, std::uint64_t id, MediaConfig config, bool ice,
-               bool caller, SessionUser& user)
-      : loop_(loop),
-        thread_(thread),
+  MediaSession(MediaSessions& all, std::uint64_t id, MediaConfig config, bool caller, SessionUser& user)
+      : all_(all),
+        loop_(all.loop_),
         id_(id),
         config_(std::move(config)),
-        ice_(ice),
+        ice_(all.ice_),
         caller_(caller),
-        user_(user) {}
+        user_(user) {
+    all_.open_.insert(this);
+  }
+  ~MediaSession() {
+    collect();
+    all_.open_.erase(this);
+  }
+
+  // To the metrics of all: what has been counted here since the last time.
+  void collect();
 
   void offer(Done done) override;
   void answer(std::string_view offer, Done done) override;
@@ -42,6 +52,7 @@ class MediaSession final : public Session, private Media::Events {
   void use(RemoteMedia remote);
   void set_direction();
   void lost(const std::string& why);
+  base::Error refused(base::Error why);
 
   // Media::Events
   void on_gathered(LocalMedia found) override;
@@ -51,14 +62,15 @@ class MediaSession final : public Session, private Media::Events {
   void on_first_audio() override { user_.on_first_audio(); }
   void on_relay_lost(std::string why) override { lost(why); }
 
+  MediaSessions& all_;
   base::Loop& loop_;
-  MediaThread& thread_;
   const std::uint64_t id_;
   MediaConfig config_;
   const bool ice_, caller_;
   SessionUser& user_;
   std::unique_ptr<Media> media_;
-  std::optional<LocalMedia> found_;  // since it was gathered last
+  std::vector<std::uint64_t> collected_;  // of its counters, in their order
+  std::optional<LocalMedia> found_;       // since it was gathered last
   LocalMedia offered_;
   std::optional<RemoteMedia> remote_;
   std::uint32_t version_ = 0;
@@ -73,7 +85,7 @@ class MediaSession final : public Session, private Media::Events {
 
 base::Status MediaSession::open() {
   if (media_) return {};
-  auto made = Media::make(config_, loop_, thread_, *this);
+  auto made = Media::make(config_, loop_, all_.thread_, *this);
   if (!made) return std::unexpected(made.error());
   media_ = std::move(*made);
   return {};
@@ -115,7 +127,7 @@ void MediaSession::answer(std::string_view text, Done done) {
   auto mine = found_ ? base::Result<LocalMedia>(local()) : capabilities(config_);
   if (!mine) return done(std::unexpected(mine.error()));
   auto theirs = read_offer(text, *mine);
-  if (!theirs) return done(std::unexpected(theirs.error()));
+  if (!theirs) return done(std::unexpected(refused(theirs.error())));
   // RFC 8445 9: other credentials than before are a restart, which wants other credentials back.
   const bool restarts = remote_ && theirs->ice && theirs->ice != remote_->ice;
   if (restarts && !gathering_ && !pending_restart_) {
@@ -137,7 +149,7 @@ void MediaSession::answer(std::string_view text, Done done) {
 
 base::Status MediaSession::accept(std::string_view answer) {
   auto theirs = read_answer(answer, offered_);
-  if (!theirs) return std::unexpected(theirs.error());
+  if (!theirs) return std::unexpected(refused(theirs.error()));
   pending_restart_ = false;
   use(std::move(*theirs));
   return {};
@@ -212,14 +224,42 @@ SessionFigures MediaSession::figures() const {
   return figures;
 }
 
-}  // namespace
+base::Error MediaSession::refused(base::Error why) {
+  ++all_.metrics_.counter("ua_descriptions_refused_total",
+                          "offers and answers that cannot be read, or have nothing that both sides speak");
+  return why;
+}
+
+void MediaSession::collect() {
+  if (!media_) return;
+  const auto rows = media_->counters();
+  collected_.resize(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::uint64_t now = rows[i].counter.value;
+    all_.metrics_.counter(rows[i].name, rows[i].help).add(now - std::exchange(collected_[i], now));
+  }
+}
+
+MediaSessions::MediaSessions(base::Loop& loop, MediaThread& thread, base::Random& random, MediaConfig config,
+                             bool ice, base::Metrics& metrics)
+    : loop_(loop),
+      thread_(thread),
+      random_(random),
+      config_(std::move(config)),
+      ice_(ice),
+      metrics_(metrics) {}
+
+MediaSessions::~MediaSessions() = default;
+
+void MediaSessions::collect() {
+  for (MediaSession* session : open_) session->collect();
+}
 
 std::unique_ptr<Session> MediaSessions::make(SessionUser& user, std::vector<RelayServer> relays,
                                              bool caller) {
   MediaConfig config = config_;
   config.relays = std::move(relays);
-  return std::make_unique<MediaSession>(loop_, thread_, random_.u64() >> 2, std::move(config), ice_, caller,
-                                        user);
+  return std::make_unique<MediaSession>(*this, random_.u64() >> 2, std::move(config), caller, user);
 }
 
 }  // namespace causeway::ua

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "base/epoll_loop.h"
+#include "ua/limits.h"
+#include "ua/media_session.h"
 #include "ua/tones_for_test.h"
 
 namespace causeway::ua {
@@ -209,6 +211,71 @@ TEST_F(Calls, RefusalsCanBeSeen) {
   const auto rows = a.media->counters();
   EXPECT_TRUE(std::ranges::any_of(
       rows, [](const auto& row) { return row.name == "ua_packets_refused_total{reason=\"malformed\"}"; }));
+}
+
+// ---- what sessions have counted, for everybody to see
+
+struct Quiet final : SessionUser {
+  void on_media_up(const std::string& path) override { pair = path; }
+  void on_path_lost(const std::string&) override {}
+  void on_media_failed(const std::string&) override {}
+  std::string pair;
+};
+
+struct Counted : Calls {
+  base::Metrics metrics;
+  base::Random random{1};
+  MediaSessions sessions{*loop,  thread,
+                         random, {.local_addresses = {net::Ip::v4(0x7f000001)}, .keying = Keying::plain},
+                         true,   metrics};
+  Quiet alice, bob;
+
+  std::string description(const std::function<void(Session::Done)>& ask) {
+    std::optional<base::Result<std::string>> said;
+    ask([&](base::Result<std::string> text) { said = std::move(text); });
+    EXPECT_TRUE(wait([&] { return said.has_value(); }));
+    return said && *said ? **said : "";
+  }
+};
+
+TEST_F(Counted, RefusedDescriptionsAndCandidates) {
+  auto caller = sessions.make(alice, {}, true), callee = sessions.make(bob, {}, false);
+  EXPECT_EQ(description([&](auto done) { callee->answer("v=0", done); }), "");
+  EXPECT_EQ(metrics.value("ua_descriptions_refused_total"), 1U);
+  std::string offer = description([&](auto done) { caller->offer(done); });
+  offer += "a=candidate:9 1 udp 1 224.0.0.1 5000 typ host\r\na=candidate:nonsense\r\n";
+  for (int i = 1; i <= 40; ++i)
+    offer += fmt::format("a=candidate:{} 1 udp 1 192.0.2.{} 5000 typ host\r\n", i, i);
+  const std::string answer = description([&](auto done) { callee->answer(offer, done); });
+  EXPECT_FALSE(caller->accept("v=0"));
+  ASSERT_TRUE(caller->accept(answer));
+  EXPECT_TRUE(wait([&] { return !alice.pair.empty() && !bob.pair.empty(); }));
+  sessions.collect();
+  EXPECT_EQ(metrics.value("ua_candidates_refused_total{reason=\"malformed\"}"), 2U);
+  EXPECT_GT(metrics.value("ua_candidates_refused_total{reason=\"too many\"}"), 0U);
+  EXPECT_EQ(metrics.value("ua_descriptions_refused_total"), 2U);
+  // Once, however often it is asked for, and with the session gone, too.
+  callee.reset();
+  sessions.collect();
+  EXPECT_EQ(metrics.value("ua_candidates_refused_total{reason=\"malformed\"}"), 2U);
+}
+
+TEST_F(Counted, PathsThatAreNotFound) {
+  auto caller = sessions.make(alice, {}, true);
+  const std::string offer = description([&](auto done) { caller->offer(done); });
+  auto remote = read_offer(offer, *capabilities({.keying = Keying::plain}));
+  ASSERT_TRUE(remote);
+  LocalMedia nobody = *capabilities({.keying = Keying::plain});
+  nobody.credentials = {"nobody", "nobodynobodynobodynobody"};
+  nobody.default_rtp = *net::Address::parse("127.0.0.1:9");
+  ASSERT_TRUE(caller->accept(make_answer(nobody, *remote, offer, 1, 1)));
+  caller->talk();
+  EXPECT_TRUE(wait(
+      [&] {
+        sessions.collect();
+        return metrics.value("ua_paths_not_found_total") == 1;
+      },
+      limits::kConnectPatience + 2s));
 }
 
 }  // namespace

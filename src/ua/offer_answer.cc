@@ -189,6 +189,7 @@ class Reader {
     bool found = named.ip.is_unspecified() || named.port == 9;
     for (const std::string_view text : section_.values("candidate")) {
       auto candidate = parse_candidate(text);
+      if (!candidate) ++remote_.candidates_refused;
       if (!candidate || candidate->component != 1) continue;
       found = found || candidate->address == named;
       keep(std::move(*candidate));

@@ -83,6 +83,7 @@ struct RemoteMedia {
   std::string fingerprint;              // "sha-256 AB:..."
   Setup setup = Setup::actpass;         // its part in DTLS
   std::size_t candidates_left_out = 0;  // beyond limits::kMaxCandidates
+  std::size_t candidates_refused = 0;   // that cannot be read, or not be sent to
   std::size_t section = 0;              // which m= line
   std::string session, version;  // of o=: unchanged, and the description is the same as before (RFC 3264 8)
 };

@@ -20,7 +20,7 @@ struct UserAgent::Parts {
         network(net::make_real_network(l, metrics)),
         transport(l, *network, metrics),
         transactions(std::make_unique<sip::TransactionLayer>(l, transport, random, metrics)),
-        sessions(l, thread, random, std::move(media), ice) {}
+        sessions(l, thread, random, std::move(media), ice, metrics) {}
   ~Parts() {
     agent.reset();
     line.reset();
@@ -139,6 +139,9 @@ base::Result<std::unique_ptr<UserAgent>> UserAgent::make(UserAgentConfig config,
 }
 
 Agent& UserAgent::agent() { return *parts_->agent; }
-const base::Metrics& UserAgent::metrics() const { return parts_->metrics; }
+const base::Metrics& UserAgent::metrics() const {
+  parts_->sessions.collect();
+  return parts_->metrics;
+}
 
 }  // namespace causeway::ua

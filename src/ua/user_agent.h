@@ -47,6 +47,8 @@ class UserAgent {
   UserAgent& operator=(const UserAgent&) = delete;
 
   Agent& agent();
+  // Everything that is refused, limited or lost, here and in the media of all calls, those that last
+  // included.
   const base::Metrics& metrics() const;
 
  private:

@@ -71,6 +71,8 @@ def test_commands():
     alice.tell("status")
     call, = alice.wait_event("status")["calls"]
     assert call["state"] == "established" and call["packets_received"] > 0
+    counters = alice.latest("status")["counters"]
+    assert counters['ua_calls_total{direction="out"}'] == 1 and "ua_paths_not_found_total" not in counters
     alice.tell("frobnicate")
     assert "not a command" in alice.wait_event("error")["came"]
     bob.tell("hangup")
