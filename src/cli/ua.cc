@@ -84,7 +84,7 @@ base::Result<ua::PhoneAccount> phone_account(const Options& o) {
   account->proxy = std::move(proxy);
   if (account->proxy && account->proxy->endpoint.transport == net::Transport::tls &&
       account->proxy->tls_name.empty())
-    account->proxy->tls_name = account->aor.substr(account->aor.find('@') + 1);
+    account->proxy->tls_name = ua::host_of(account->aor);
   account->user = o.user;
   account->registers = !o.no_register;
   account->finds_relays = !o.no_relays;

@@ -28,8 +28,6 @@ bool is_description(const sip::Message& request) {
   return sip::same_text(type, kAccepted) && !request.has(sip::HeaderName::content_encoding);
 }
 
-std::string_view host_of(std::string_view aor) { return aor.substr(aor.find('@') + 1); }
-
 }  // namespace
 
 Agent::Agent(Parts parts, Line& line, SessionMaker& sessions, AgentUser& user, AgentConfig config)

@@ -24,6 +24,9 @@ namespace causeway::ua {
 
 class Client;
 
+// "p2psip.org" of "sip:alice@p2psip.org".
+inline std::string_view host_of(std::string_view aor) { return aor.substr(aor.find('@') + 1); }
+
 class LineUser {
  public:
   // Calls can come. Again whenever it was lost in between, or its way has changed.

@@ -30,7 +30,6 @@ std::string new_instance(base::Random& random) {
 }
 
 std::string_view user_in(std::string_view aor) { return aor.substr(4, aor.find('@') - 4); }
-std::string_view host_in(std::string_view aor) { return aor.substr(aor.find('@') + 1); }
 
 }  // namespace
 
@@ -58,14 +57,14 @@ PhoneLine::PhoneLine(base::Loop& loop, sip::TransportLayer& transport, base::Ran
       account_(std::move(account)),
       user_(user_in(account_.aor)),
       digest_(random),
-      servers_(locator, std::string(host_in(account_.aor)), account_.proxy, [this] { on_moved(); }),
+      servers_(locator, std::string(host_of(account_.aor)), account_.proxy, [this] { on_moved(); }),
       search_(loop.timers(), [this] { find_server(); }),
       search_pause_(limits::kRegisterRetryLeast),
       keep_alive_(loop.timers(), [this] { keep_alive(); }) {
   if (account_.instance.empty()) account_.instance = new_instance(random_);
   login_ = account_.user.empty() ? user_ : account_.user;
   if (account_.password.empty()) return;
-  digest_.add(std::string(host_in(account_.aor)), login_, account_.password);
+  digest_.add(std::string(host_of(account_.aor)), login_, account_.password);
   digest_.add("", login_, account_.password);  // a registrar with another realm
 }
 
@@ -77,7 +76,7 @@ void PhoneLine::start(Client& client, LineUser& user) {
       [this](std::span<const char> datagram, const net::Address& from) { return on_stun(datagram, from); });
   if (account_.registers) {
     RegistrationConfig config{.aor = account_.aor,
-                              .registrar = fmt::format("sip:{}", host_in(account_.aor)),
+                              .registrar = fmt::format("sip:{}", host_of(account_.aor)),
                               .expires = account_.expires};
     config.contact = [this] {
       return fmt::format("<{}>;+sip.instance=\"<{}>\";reg-id=1", contact(), account_.instance);
@@ -102,7 +101,7 @@ void PhoneLine::find_server() {
     if (found) return begin();
     search_.start(std::exchange(search_pause_, std::min(2 * search_pause_, limits::kRegisterRetryMost)));
     line_user_->on_line_down(
-        {fmt::format("a server of {} in the DNS", host_in(account_.aor)), found.error().message,
+        {fmt::format("a server of {} in the DNS", host_of(account_.aor)), found.error().message,
          "check the domain and the name server, or say where the server is (--via)"},
         false);
   });
@@ -208,7 +207,7 @@ void PhoneLine::relays(std::function<void(std::vector<RelayServer>)> done) {
   std::erase_if(relay_searches_, [](const auto& search) { return !search->done; });
   auto search = std::make_shared<RelaySearch>(loop_.timers(), std::move(done));
   relay_searches_.push_back(search);
-  locator_->locate({.host = std::string(host_in(account_.aor)), .service = dns::Service::relay},
+  locator_->locate({.host = std::string(host_of(account_.aor)), .service = dns::Service::relay},
                    [this, weak = std::weak_ptr(search)](dns::Hops hops) {
                      const auto asked = weak.lock();
                      if (!asked) return;
