@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "ua/limits.h"
 
@@ -144,6 +145,7 @@ struct IcePath::Callbacks {
   }
   static void packet(NiceAgent*, guint, guint, guint size, gchar* bytes, gpointer self) {
     auto& path = *static_cast<IcePath*>(self);
+    path.heard_ = true;
     path.owner_.path_packet(path, {reinterpret_cast<const std::uint8_t*>(bytes), size});
   }
 };
@@ -152,11 +154,13 @@ IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
     : thread_(thread),
       owner_(owner),
       relay_only_(config.relay_only),
+      controlling_(config.controlling),
       agent_(nice_agent_new_full(thread.context(), NICE_COMPATIBILITY_RFC5245,
                                  static_cast<NiceAgentOption>(NICE_AGENT_OPTION_REGULAR_NOMINATION |
                                                               NICE_AGENT_OPTION_CONSENT_FRESHNESS))),
       components_(config.rtcp_port ? 2 : 1),
       patience_(thread),
+      channel_(thread),
       self_(std::make_shared<IcePath*>(this)) {
   g_object_set(agent_, "controlling-mode", config.controlling, "force-relay", config.relay_only, "upnp",
                FALSE, "ice-tcp", FALSE, "max-connectivity-checks", limits::kMaxChecks, nullptr);
@@ -211,7 +215,8 @@ void IcePath::later(void (IcePath::*what)()) {
 }
 
 void IcePath::gather() {
-  patience_.start(limits::kGatherPatience, [this] { finish_gathering(); });
+  patience_.start(relay_only_ ? limits::kRelayPatience : limits::kGatherPatience,
+                  [this] { finish_gathering(); });
   if (!nice_agent_gather_candidates(agent_, stream_)) fail("no socket could be opened on any local address");
 }
 
@@ -284,7 +289,8 @@ void IcePath::begin_checks(const RemoteMedia& remote) {
   if (list != nullptr) nice_agent_set_remote_candidates(agent_, stream_, kComponent, list);
   free_candidates(list);
   if (!selected_)
-    patience_.start(limits::kConnectPatience, [this] { fail("no pair of candidates has answered"); });
+    patience_.start(controlling_ ? limits::kNominationPatience : limits::kConnectPatience,
+                    [this] { fail("no pair of candidates has answered"); });
 }
 
 void IcePath::begin_without_ice(const RemoteMedia& remote) {
@@ -331,9 +337,24 @@ void IcePath::lose_consent() {
   const base::Instant now = MediaThread::now();
   const bool again = now - unanswered_ < limits::kConsentRound;
   unanswered_ = now;
-  if (again || !nice_agent_set_selected_pair(agent_, stream_, kComponent, local_foundation_.c_str(),
-                                             remote_foundation_.c_str()))
-    fail("the other side no longer answers (RFC 7675)");
+  if (again || !select_again()) fail("the other side no longer answers (RFC 7675)");
+}
+
+// The pair that is selected: for another round of consent, and another channel at its relay.
+bool IcePath::select_again() {
+  return nice_agent_set_selected_pair(agent_, stream_, kComponent, local_foundation_.c_str(),
+                                      remote_foundation_.c_str());
+}
+
+// From when packets are sent, and so may be expected. Those that came before the channel was bound say
+// nothing of it.
+void IcePath::watch_channel(int repeats) {
+  channel_.start(limits::kBindPatience, [this, repeats] {
+    heard_ = false;
+    channel_.start(limits::kBindSilence, [this, repeats] {
+      if (!heard_ && selected_ && select_again() && repeats > 1) watch_channel(repeats - 1);
+    });
+  });
 }
 
 void IcePath::see_pair() {
@@ -352,6 +373,8 @@ void IcePath::see_pair() {
     nice_candidate_relay_address(local, &server);
     relay_ = from_nice(server);
   }
+  channel_.cancel();
+  channel_awaited_ = relay_.has_value();
   owner_.path_selected(*this);
 }
 
@@ -360,12 +383,14 @@ void IcePath::fail(std::string why) {
   failed_ = true;
   selected_ = false;
   patience_.cancel();
+  channel_.cancel();
   thread_.post([self = self_, why = std::move(why)] {
     if (*self) (*self)->owner_.path_failed(**self, why);
   });
 }
 
 bool IcePath::send(std::span<const std::uint8_t> packet) {
+  if (std::exchange(channel_awaited_, false)) watch_channel(limits::kBindRepeats);
   const bool is_rtcp = packet.size() > 1 && packet[1] >= 192 && packet[1] <= 223;  // RFC 5761 4
   return nice_agent_send(agent_, stream_, rtcp_apart_ && is_rtcp ? kRtcp : kComponent,
                          static_cast<guint>(packet.size()),

@@ -55,6 +55,8 @@ class IcePath {
   void see_state();
   void see_pair();
   void lose_consent();
+  bool select_again();
+  void watch_channel(int repeats);
   void fail(std::string why);
   void add_relays(const IceConfig& config);
   void begin_checks(const RemoteMedia& remote);
@@ -64,7 +66,7 @@ class IcePath {
 
   MediaThread& thread_;
   Owner& owner_;
-  const bool relay_only_;
+  const bool relay_only_, controlling_;
   NiceAgent* agent_;
   guint stream_ = 0;
   IceCredentials credentials_;
@@ -77,10 +79,13 @@ class IcePath {
   int named_ = 0;                          // how many such addresses there have been
   std::optional<RemoteMedia> waiting_;     // was there before the local candidates
   bool gathered_ = false, selected_ = false, by_signalling_ = false, failed_ = false;
+  bool channel_awaited_ = false;  // at the relay, and nothing has been sent yet
+  bool heard_ = false;            // a packet, since channel_ has begun to listen
   std::string pair_, local_foundation_, remote_foundation_;
   std::optional<net::Address> relay_;
   base::Instant unanswered_{};  // when a round of consent has ended without an answer
   MediaTimer patience_;
+  MediaTimer channel_;              // at the relay: whether it was bound
   std::shared_ptr<IcePath*> self_;  // what tasks hold on to
 };
 

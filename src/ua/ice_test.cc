@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
+#include <thread>
 
 #include "base/random.h"
 #include "net/certificates_for_test.h"
@@ -288,6 +291,96 @@ struct Phone {
   net::Descriptor fd;
 };
 
+// Stands between one agent and its relay, and loses what it is told to.
+class LossyWay {
+ public:
+  // On a thread of its own.
+  using Lost = std::function<bool(std::string_view packet, bool to_relay)>;
+
+  LossyWay(RelayServer& relay, Lost lost)
+      : relay_(relay.endpoint.address), lost_(std::move(lost)), thread_([this](const std::stop_token& stop) {
+          while (!stop.stop_requested()) {
+            carry();
+            std::this_thread::sleep_for(1ms);
+          }
+        }) {
+    relay.endpoint.address = net::local_address(near_.fd.get());
+  }
+
+ private:
+  void carry() {
+    char bytes[2048];
+    socklen_t length = sizeof agent_;
+    auto* const agent = reinterpret_cast<sockaddr*>(&agent_);
+    for (ssize_t size;
+         (size = ::recvfrom(near_.fd.get(), bytes, sizeof bytes, MSG_DONTWAIT, agent, &length)) > 0;)
+      if (const std::string_view packet(bytes, static_cast<std::size_t>(size)); !lost_(packet, true))
+        far_.send(relay_, packet);
+    for (ssize_t size; (size = ::recv(far_.fd.get(), bytes, sizeof bytes, MSG_DONTWAIT)) > 0;)
+      if (const std::string_view packet(bytes, static_cast<std::size_t>(size)); !lost_(packet, false))
+        near_.send(net::Address::from_sockaddr(*agent), packet);
+  }
+
+  Phone near_, far_;
+  const net::Address relay_;
+  sockaddr_storage agent_{};
+  Lost lost_;
+  std::jthread thread_;
+};
+
+bool takes_one(std::atomic<int>& left) { return left > 0 && left-- > 0; }
+
+// Three questions are all that libnice asks. What comes before the second has arrived is heard.
+TEST_F(Ice, AChannelWhoseBindingWasNeverAnsweredIsBoundAgain) {
+  const TestRelay relay;
+  RelayServer through = relay.server();
+  std::atomic<int> requests = 1, answers = 2;
+  const LossyWay way(through, [&](std::string_view packet, bool to_relay) {
+    const std::string_view bind = to_relay ? std::string_view("\x00\x09", 2) : "\x01\x09";
+    return packet.starts_with(bind) && takes_one(to_relay ? requests : answers);
+  });
+  Side alice(thread, {.relays = {through}, .relay_only = true, .controlling = true}), bob(thread, {});
+  alice.gather();
+  bob.gather();
+  negotiate(alice, bob);
+  ASSERT_TRUE(connect(alice, bob)) << alice.why << bob.why;
+  expect_both_ways(alice, bob);
+  EXPECT_GT(answers, 0);
+  const base::Instant begun = MediaThread::now();
+  while (answers > 0 && MediaThread::now() - begun < limits::kBindPatience) std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(answers, 0);
+  do bob.send("again");
+  while (!alice.wait([&] { return alice.packets.back() == "again"; }, 20ms) &&
+         MediaThread::now() - begun < 5s);
+  EXPECT_GT(MediaThread::now() - begun, limits::kBindPatience);
+  EXPECT_LT(MediaThread::now() - begun, limits::kBindPatience + 2 * limits::kBindSilence);
+  EXPECT_EQ(alice.connected, 1);
+  expect_both_ways(alice, bob);
+}
+
+// It is asked for three times, too, and never again.
+TEST_F(Ice, ANominationThatIsLostEndsSoon) {
+  const TestRelay relay;
+  RelayServer through = relay.server();
+  std::atomic<int> nominations = 3;
+  const LossyWay way(through, [&](std::string_view packet, bool to_relay) {
+    constexpr std::string_view kUseCandidate("\x00\x25\x00\x00", 4);
+    return to_relay && packet.find(kUseCandidate) != std::string_view::npos && takes_one(nominations);
+  });
+  Side alice(thread, {.relays = {through}, .relay_only = true, .controlling = true}), bob(thread, {});
+  alice.gather();
+  bob.gather();
+  const base::Instant begun = MediaThread::now();
+  negotiate(alice, bob);
+  ASSERT_TRUE(alice.wait([&] { return !alice.why.empty(); }));
+  EXPECT_LT(MediaThread::now() - begun, limits::kNominationPatience + 1s);
+  EXPECT_EQ(nominations, 0);
+  alice.restart();
+  negotiate(alice, bob);
+  ASSERT_TRUE(connect(alice, bob)) << alice.why << bob.why;
+  expect_both_ways(alice, bob);
+}
+
 TEST_F(Ice, WithoutIceMediaLeavesByTheRelayedAddress) {
   const TestRelay relay;
   Side alice(thread, {.relays = {relay.server()}, .controlling = true});
@@ -366,8 +459,8 @@ TEST_F(Ice, SoManyRelaysAreUsedAndNoMore) {
   EXPECT_EQ(alice.media().candidates.size(), limits::kMaxRelays);
 }
 
-TEST_F(Ice, VictimsNamedAsCandidatesGetChecksAndNoMedia) {
-  Side alice(thread, {.controlling = true});
+void expect_checks_and_no_media(MediaThread& thread, bool controlling) {
+  Side alice(thread, {.controlling = controlling});
   alice.gather();
   alice.media();
   Phone victim;
@@ -392,10 +485,14 @@ TEST_F(Ice, VictimsNamedAsCandidatesGetChecksAndNoMedia) {
     }
   }
   EXPECT_EQ(alice.why, "no pair of candidates has answered");
-  EXPECT_LT(MediaThread::now() - begun, limits::kConnectPatience + 1s);
+  EXPECT_LT(MediaThread::now() - begun,
+            (controlling ? limits::kNominationPatience : limits::kConnectPatience) + 1s);
   EXPECT_GT(packets, 0u);
   EXPECT_LT(packets, limits::kMaxChecks * 8u);
 }
+
+TEST_F(Ice, VictimsNamedAsCandidatesGetChecksAndNoMedia) { expect_checks_and_no_media(thread, true); }
+TEST_F(Ice, VictimsNamedByTheCallerGetChecksAndNoMedia) { expect_checks_and_no_media(thread, false); }
 
 // Bob's machine stands still. RFC 7675 5.1: consent ends after thirty seconds at the latest.
 TEST_F(Ice, ConsentOutlivesASilenceOfTwelveSecondsAndNotOneOfThirty) {

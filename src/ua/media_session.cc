@@ -8,9 +8,8 @@ namespace causeway::ua {
 
 namespace {
 
-// New paths looked for in a row without having found one. Each takes as long as the other side waits for one:
-// after three nobody listens any more.
-constexpr int kTriesInARow = 3;
+// New paths looked for in a row without having found one: for half a minute, then nobody listens any more.
+constexpr int kTriesInARow = 5;
 
 }  // namespace
 
