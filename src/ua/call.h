@@ -212,6 +212,7 @@ class Call final : private Requester, private SessionUser {
   void on_allocated(const std::string& what) override { parts_.user.on_allocated(*this, what); }
   void on_media_up(const std::string& pair) override { parts_.user.on_media(*this, pair); }
   void on_first_audio() override { parts_.user.on_first_audio(*this); }
+  void on_reoffer() override { renegotiate(); }
   void on_path_lost(const std::string& why) override;
   void on_media_failed(const std::string& why) override;
   void on_dtmf(char digit) override { parts_.user.on_dtmf(*this, digit); }

@@ -40,7 +40,7 @@ struct IceConfig {
   bool relay_only = false;               // only relayed candidates are told, and used
   std::vector<net::Ip> local_addresses;  // empty: those of all interfaces
   bool controlling = false;              // RFC 8445 6.1.1: the side that offers first
-  bool rtcp_port = false;                // a second component, of use without ICE only
+  bool rtcp_port = false;                // a second component, for RTCP of its own
   // For relays over TLS; over TCP their end is then noticed too. One for all calls.
   std::shared_ptr<RelayTunnels> tunnels;
 };

@@ -71,6 +71,7 @@ NiceCandidate* to_nice(const Candidate& candidate, guint stream, guint component
 // With relay_only the address that it was found from is nobody's business (RFC 8839 5.1).
 Candidate from_nice(const NiceCandidate& nice, bool relay_only) {
   Candidate candidate;
+  candidate.component = nice.component_id;
   candidate.foundation = nice.foundation;
   candidate.priority = nice.priority;
   candidate.address = from_nice(nice.addr);
@@ -143,9 +144,9 @@ struct IcePath::Callbacks {
   static void selected(NiceAgent*, guint, guint, NiceCandidate*, NiceCandidate*, gpointer self) {
     static_cast<IcePath*>(self)->later(&IcePath::see_pair);
   }
-  static void packet(NiceAgent*, guint, guint, guint size, gchar* bytes, gpointer self) {
+  static void packet(NiceAgent*, guint, guint component, guint size, gchar* bytes, gpointer self) {
     auto& path = *static_cast<IcePath*>(self);
-    path.heard_ = true;
+    if (component == kComponent) path.heard_ = true;
     path.owner_.path_packet(path, {reinterpret_cast<const std::uint8_t*>(bytes), size});
   }
 };
@@ -257,13 +258,23 @@ void IcePath::finish_gathering() {
 void IcePath::describe(LocalMedia& media) const {
   media.ice = true;
   media.credentials = credentials_;
-  media.candidates.clear();
-  for (const NiceCandidate* candidate : locals_)
-    media.candidates.push_back(from_nice(*candidate, relay_only_));
+  media.candidates = described(locals_);
+  media.rtcp_candidates = described(rtcp_locals_);
   const NiceCandidate *best = best_of(locals_), *rtcp = best_of(rtcp_locals_);
   media.default_rtp = best != nullptr ? from_nice(best->addr) : net::Address{};
   media.default_rtcp.reset();
   if (rtcp != nullptr) media.default_rtcp = from_nice(rtcp->addr);
+  if (!own_end_) return;
+  // RFC 8445 12.1, RFC 8839 4.4.3: what has been found is the default from then on, and among the candidates.
+  media.default_rtp = own_end_->address;
+  if (std::ranges::find(media.candidates, own_end_->address, &Candidate::address) == media.candidates.end())
+    media.candidates.push_back(*own_end_);
+}
+
+std::vector<Candidate> IcePath::described(const std::vector<NiceCandidate*>& locals) const {
+  std::vector<Candidate> candidates;
+  for (const NiceCandidate* local : locals) candidates.push_back(from_nice(*local, relay_only_));
+  return candidates;
 }
 
 void IcePath::set_remote(const RemoteMedia& remote) {
@@ -283,14 +294,20 @@ void IcePath::begin_checks(const RemoteMedia& remote) {
   // RFC 8445 6.1.1: a lite agent never controls a full one.
   if (remote.ice_lite) g_object_set(agent_, "controlling-mode", TRUE, nullptr);
   nice_agent_set_remote_credentials(agent_, stream_, remote.ice->ufrag.c_str(), remote.ice->password.c_str());
-  GSList* list = nullptr;
-  for (const Candidate& candidate : remote.candidates)
-    list = g_slist_append(list, to_nice(candidate, stream_));
-  if (list != nullptr) nice_agent_set_remote_candidates(agent_, stream_, kComponent, list);
-  free_candidates(list);
+  set_candidates(kComponent, remote.candidates);
+  rtcp_apart_ = components_ == kRtcp && !remote.rtcp_candidates.empty();
+  if (rtcp_apart_) set_candidates(kRtcp, remote.rtcp_candidates);
   if (!selected_)
     patience_.start(controlling_ ? limits::kNominationPatience : limits::kConnectPatience,
                     [this] { fail("no pair of candidates has answered"); });
+}
+
+void IcePath::set_candidates(guint component, const std::vector<Candidate>& candidates) {
+  GSList* list = nullptr;
+  for (const Candidate& candidate : candidates)
+    list = g_slist_append(list, to_nice(candidate, stream_, component));
+  if (list != nullptr) nice_agent_set_remote_candidates(agent_, stream_, component, list);
+  free_candidates(list);
 }
 
 void IcePath::begin_without_ice(const RemoteMedia& remote) {
@@ -315,9 +332,7 @@ bool IcePath::select_signalled(guint component, const net::Address& remote) {
   Candidate named;
   named.foundation = fmt::format("signalled{}", ++named_);
   named.address = remote;
-  GSList* list = g_slist_append(nullptr, to_nice(named, stream_, component));
-  nice_agent_set_remote_candidates(agent_, stream_, component, list);
-  free_candidates(list);
+  set_candidates(component, {named});
   return nice_agent_set_selected_pair(agent_, stream_, component, local->foundation,
                                       named.foundation.c_str());
 }
@@ -367,6 +382,7 @@ void IcePath::see_pair() {
   local_foundation_ = local->foundation;
   remote_foundation_ = remote->foundation;
   pair_ = std::move(pair);
+  own_end_ = from_nice(*local, relay_only_);
   relay_.reset();
   if (local->type == NICE_CANDIDATE_TYPE_RELAYED) {
     NiceAddress server;

@@ -59,6 +59,8 @@ class IcePath {
   void watch_channel(int repeats);
   void fail(std::string why);
   void add_relays(const IceConfig& config);
+  std::vector<Candidate> described(const std::vector<NiceCandidate*>& locals) const;
+  void set_candidates(guint component, const std::vector<Candidate>& candidates);
   void begin_checks(const RemoteMedia& remote);
   void begin_without_ice(const RemoteMedia& remote);
   bool select_signalled(guint component, const net::Address& remote);
@@ -74,6 +76,7 @@ class IcePath {
   std::vector<NiceCandidate*> locals_;       // since they have been gathered
   std::vector<NiceCandidate*> rtcp_locals_;  // of the second component
   bool rtcp_apart_ = false;                  // RTCP goes by that
+  std::optional<Candidate> own_end_;         // of the selected pair
   std::optional<IceCredentials> remote_;
   std::optional<net::Address> signalled_;  // without ICE: where media goes
   int named_ = 0;                          // how many such addresses there have been

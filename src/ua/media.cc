@@ -163,7 +163,8 @@ void Media::Core::gather(bool controlling, bool rtcp_port) {
 
 void Media::Core::set_remote(RemoteMedia remote) {
   if (!ice_) return;
-  if (!rtcp_port_ || remote.ice || remote.keying != Keying::plain) remote.rtcp.reset();
+  const bool is_reached = !remote.ice || !remote.rtcp_candidates.empty();
+  if (!rtcp_port_ || !is_reached || remote.keying != Keying::plain) remote.rtcp.reset();
   path_metrics_.candidates.add(remote.candidates_refused);
   session_->start(remote, MediaThread::now());
   ice_->set_remote(remote);
@@ -190,7 +191,8 @@ void Media::Core::on_connected(const std::string& pair) {
   has_path_ = true;
   session_->on_path(MediaThread::now());
   wait_for_session();
-  tell([pair](Media::Events& events) { events.on_connected(pair); });
+  if (ice_->is_gathered()) ice_->describe(local_);
+  tell([pair, local = local_](Media::Events& events) { events.on_connected(pair, local); });
 }
 
 void Media::Core::on_failed(const std::string& why) {

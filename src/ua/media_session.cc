@@ -55,7 +55,7 @@ class MediaSession final : public Session, private Media::Events {
 
   // Media::Events
   void on_gathered(LocalMedia found) override;
-  void on_connected(std::string pair) override;
+  void on_connected(std::string pair, LocalMedia local) override;
   void on_failed(std::string why) override;
   void on_dtmf(char digit) override { user_.on_dtmf(digit); }
   void on_first_audio() override { user_.on_first_audio(); }
@@ -118,7 +118,7 @@ void MediaSession::offer(Done done) {
     offered_ = local();
     done(make_offer(offered_, id_, ++version_));
   };
-  when_gathered(describe, !ice_ && config_.keying == Keying::plain);
+  when_gathered(describe, config_.keying == Keying::plain);
 }
 
 void MediaSession::answer(std::string_view text, Done done) {
@@ -134,7 +134,8 @@ void MediaSession::answer(std::string_view text, Done done) {
     media_->restart_ice();
   }
   pending_restart_ = false;
-  const bool rtcp_port = !theirs->rtcp_mux && !(ice_ && theirs->ice) && theirs->keying == Keying::plain;
+  const bool has_rtcp = !(ice_ && theirs->ice) || !theirs->rtcp_candidates.empty();
+  const bool rtcp_port = !theirs->rtcp_mux && has_rtcp && theirs->keying == Keying::plain;
   when_gathered(
       [this, offer = std::string(text), theirs = std::move(*theirs), done = std::move(done)]() mutable {
         const LocalMedia said = local();
@@ -183,11 +184,17 @@ bool MediaSession::held_by_other() const {
   return remote_ && (remote_->direction == Direction::sendonly || remote_->direction == Direction::inactive);
 }
 
-void MediaSession::on_connected(std::string pair) {
+void MediaSession::on_connected(std::string pair, LocalMedia local) {
+  if (!gathering_) found_ = std::move(local);
   restarts_ = 0;
   early_failure_.clear();
   pair_ = std::move(pair);
   user_.on_media_up(pair_);
+  // RFC 5245 8.1.3. Who speaks RFC 8445 goes by the pair that was nominated; phones of RFC 5245 go on sending to
+  // what c= and m= have named until they are told.
+  if (caller_ && !gathering_ && remote_ && remote_->ice && !remote_->ice2 &&
+      found_->default_rtp != offered_.default_rtp)
+    user_.on_reoffer();
 }
 
 void MediaSession::on_failed(std::string why) {

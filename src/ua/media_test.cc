@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 struct End final : Media::Events {
   void on_gathered(LocalMedia gathered) override { local = std::move(gathered); }
-  void on_connected(std::string path) override { pair = std::move(path); }
+  void on_connected(std::string path, LocalMedia) override { pair = std::move(path); }
   void on_failed(std::string because) override { why = std::move(because); }
   void on_dtmf(char digit) override { digits += digit; }
   void on_first_audio() override { ++first_audio; }

@@ -47,10 +47,12 @@ void add_codecs(MediaSection& section, const std::vector<Payload>& codecs) {
   }
 }
 
-void add_ice(MediaSection& section, const LocalMedia& local) {
+void add_ice(MediaSection& section, const LocalMedia& local, bool rtcp_apart) {
   section.add('a', "ice-ufrag:" + local.credentials.ufrag);
   section.add('a', "ice-pwd:" + local.credentials.password);
   for (const Candidate& candidate : local.candidates) section.add('a', "candidate:" + write(candidate));
+  if (!rtcp_apart) return;
+  for (const Candidate& candidate : local.rtcp_candidates) section.add('a', "candidate:" + write(candidate));
 }
 
 void add_dtls(MediaSection& section, const LocalMedia& local, Setup setup) {
@@ -190,22 +192,26 @@ class Reader {
     for (const std::string_view text : section_.values("candidate")) {
       auto candidate = parse_candidate(text);
       if (!candidate) ++remote_.candidates_refused;
-      if (!candidate || candidate->component != 1) continue;
-      found = found || candidate->address == named;
-      keep(std::move(*candidate));
+      if (!candidate || candidate->component > 2) continue;
+      const bool is_rtcp = candidate->component == 2;
+      if (is_rtcp && remote_.rtcp_mux) continue;
+      found = found || (!is_rtcp && candidate->address == named);
+      keep(std::move(*candidate), is_rtcp ? remote_.rtcp_candidates : remote_.candidates);
     }
     if (!found) {
       remote_.candidates.clear();
+      remote_.rtcp_candidates.clear();
       remote_.ice_mismatch = true;
       return;
     }
     remote_.ice = IceCredentials{std::string(*ufrag), std::string(*password)};
     remote_.ice_lite = description_.has("ice-lite");
+    for (std::string_view options = value("ice-options").value_or(""); !options.empty();)
+      remote_.ice2 = take_word(options) == "ice2" || remote_.ice2;
   }
 
   // The best ones, by priority, each address once.
-  void keep(Candidate candidate) {
-    auto& kept = remote_.candidates;
+  void keep(Candidate candidate, std::vector<Candidate>& kept) {
     const auto same = std::ranges::find(kept, candidate.address, &Candidate::address);
     if (same != kept.end()) {
       if (same->priority >= candidate.priority) return;
@@ -313,7 +319,7 @@ std::string make_offer(const LocalMedia& local, std::uint64_t session, std::uint
   audio.add('a', "rtcp-mux");
   if (!dtls) add_rtcp(audio, local);
   if (dtls) add_dtls(audio, local, Setup::actpass);
-  if (local.ice) add_ice(audio, local);
+  if (local.ice) add_ice(audio, local, !dtls);
   offer.media.push_back(std::move(audio));
   return write(offer);
 }
@@ -352,7 +358,7 @@ std::string make_answer(const LocalMedia& local, const RemoteMedia& offer, std::
         add_rtcp(ours, local);
       if (offer.keying == Keying::dtls_srtp)
         add_dtls(ours, local, is_dtls_client(offer) ? Setup::active : Setup::passive);
-      if (ice) add_ice(ours, local);
+      if (ice) add_ice(ours, local, !offer.rtcp_mux);
       if (offer.ice_mismatch) ours.add('a', "ice-mismatch");
     }
     // RFC 5888 9.1: sections keep their names.

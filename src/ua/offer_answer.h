@@ -60,7 +60,7 @@ struct LocalMedia {
   std::string fingerprint;  // "sha-256 AB:...": of the DTLS certificate; empty: no DTLS
   bool ice = true;
   IceCredentials credentials;
-  std::vector<Candidate> candidates;
+  std::vector<Candidate> candidates, rtcp_candidates;  // the latter for who does not multiplex
   net::Address default_rtp;                  // c= and m=: the relayed address where there is one
   std::optional<net::Address> default_rtcp;  // a=rtcp: for who does not multiplex
 };
@@ -75,8 +75,10 @@ struct RemoteMedia {
   std::optional<IceCredentials>
       ice;  // nothing: it knows no ICE, or has seen its addresses altered on the way
   bool ice_lite = false;
+  bool ice2 = false;                          // it speaks RFC 8445, and not only RFC 5245
   bool ice_mismatch = false;                  // RFC 8839 4.2.5: to be told in the answer
   std::vector<Candidate> candidates;          // of component 1, by priority
+  std::vector<Candidate> rtcp_candidates;     // of component 2, only if it does not multiplex
   std::vector<Payload> codecs;                // common ones with its numbers, in the order to use
   Direction direction = Direction::sendrecv;  // as it sees it
   Keying keying = Keying::plain;

@@ -4,9 +4,12 @@ from typing import Sequence
 from lab import causeway, stun
 from lab.ca import CertificateAuthority
 from lab.capture import Capture
+from lab.dns import NameServer, Target, Zone
 from lab.nat import PORT_PRESERVING, SYMMETRIC, Nat
 from lab.ua import UserAgent
 from lab.world import STATE, Failure, Host, World, wait_for
+
+import phones
 
 DOMAIN = "p2psip.org"
 PEERS = {"peer-a": (30, "registrar,proxy"), "peer-b": (31, "registrar,proxy"), "peer-c": (32, "registrar,proxy")}
@@ -16,15 +19,23 @@ RELAYS = {"relay-1": (41, "relay"), "relay-2": (42, "relay")}
 class NatWorld:
     """Everything is up, and the relays can be found, when the constructor returns."""
 
-    def __init__(self, relay_transports: Sequence[str] = ("udp", "tcp", "tls")):
+    def __init__(self, relay_transports: Sequence[str] = ("udp", "tcp", "tls"), users: Sequence[str] = ()):
+        """`users`: those who have an account, and a phone (their password is their name)."""
         self.world = World()
         self.capture = Capture()
         self.ca = CertificateAuthority(STATE / "ca")
-        self.overlay = causeway.build(self.world, DOMAIN, {**PEERS, **RELAYS}, {}, self.ca,
+        members = {**PEERS, **RELAYS}
+        at = {name: self.world.host(name, number).address for name, (number, _) in members.items()}
+        # TCP first, as where some have no UDP: phones look the domain up for each request within a call.
+        transports = ("tcp", "udp", "tls")
+        self.dns = NameServer(self.world, [Zone(DOMAIN).sip([Target(at[name]) for name in PEERS], transports)
+                                           .turn([Target(at[name]) for name in RELAYS], relay_transports)])
+        self.overlay = causeway.build(self.world, DOMAIN, members, {user: user for user in users}, self.ca,
                                       relay_transports=relay_transports)
         self.nats: dict = {}  # by the name of the host behind it
         self._number = 60
         self._tone = 400
+        self.dns.wait_ready()
         self.overlay.wait_ready()
         self.capture.wait_ready()
         peer = self.overlay["peer-a"]
@@ -53,6 +64,11 @@ class NatWorld:
                               *arguments)
         ua.wait_registered()
         return ua
+
+    def phone(self, program: str, host: Host, **more):
+        """One that has an account, registered at peer-a as the user that the host is called (phones.make)."""
+        self._tone += 70
+        return phones.make(self.world, program, host, DOMAIN, self.address("peer-a"), self.ca, self._tone, **more)
 
     def address(self, name: str) -> str:
         """Where it seems to be, seen from the switch."""
