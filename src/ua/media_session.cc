@@ -158,7 +158,7 @@ base::Status MediaSession::accept(std::string_view answer) {
 void MediaSession::use(RemoteMedia remote) {
   if (!ice_) remote.ice.reset(), remote.candidates.clear();
   remote_ = remote;
-  set_direction();  // first: without ICE there is a path at once
+  set_direction();  // first: where there is a path at once, nothing is said that is not to be
   media_->set_remote(std::move(remote));
 }
 
