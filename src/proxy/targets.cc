@@ -381,6 +381,12 @@ const Binding* Targets::binding_of(const Branch& branch) const {
                                                                      : nullptr;
 }
 
+net::Ip Targets::source_of(const Branch& branch) const {
+  if (branch.how == How::source) return branch.source.address.ip;
+  const auto flows = flows_of(*core_.bindings(), branch.context->user, branch.instance);
+  return flows.count > 0 ? flows.item[0]->flow.remote.ip : net::Ip();
+}
+
 std::pair<std::optional<sip::Flow>, bool> Targets::next_phone_flow(Branch& branch) {
   const auto flows = flows_of(*core_.bindings(), branch.context->user, branch.instance);
   if (branch.flows_tried >= flows.count) return {std::nullopt, false};

@@ -84,6 +84,9 @@ class IceAgent {
   // before are its restart: if this side has not begun one, it follows with its own, and what it says is
   // ready when on_gathered comes again.
   void set_remote(const RemoteMedia& remote);
+  // The same offer of ours was answered by another one, too (forking), and this one it is: checks begin anew,
+  // with the credentials and candidates that have been told.
+  void follow(const RemoteMedia& remote);
   // New credentials and candidates (RFC 8445 9). `relays`: instead of those that there were; those lost are
   // left out.
   void restart();

@@ -293,6 +293,17 @@ void IcePath::set_remote(const RemoteMedia& remote) {
     begin_without_ice(remote);
 }
 
+void IcePath::follow(const RemoteMedia& remote) {
+  nice_agent_restart_stream(agent_, stream_);
+  nice_agent_set_local_credentials(agent_, stream_, credentials_.ufrag.c_str(),
+                                   credentials_.password.c_str());
+  selected_ = failed_ = by_signalling_ = false;
+  signalled_.reset();
+  pair_.clear();
+  waiting_.reset();
+  set_remote(remote);
+}
+
 void IcePath::begin_checks(const RemoteMedia& remote) {
   remote_ = remote.ice;
   // RFC 8445 6.1.1: a lite agent never controls a full one.

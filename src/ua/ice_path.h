@@ -38,6 +38,8 @@ class IcePath {
   void describe(LocalMedia& media) const;
 
   void set_remote(const RemoteMedia& remote);
+  // Another one in place of the remote that there was; what this side has told stands.
+  void follow(const RemoteMedia& remote);
   const std::optional<IceCredentials>& remote_credentials() const { return remote_; }
 
   bool is_selected() const { return selected_; }

@@ -5,9 +5,7 @@
 #include <sys/socket.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <thread>
 
 #include "base/random.h"
@@ -15,6 +13,7 @@
 #include "net/packet_batch.h"
 #include "relay/credentials.h"
 #include "relay/relay.h"
+#include "ua/ice_side_for_test.h"
 #include "ua/limits.h"
 #include "ua/relay_tunnels.h"
 
@@ -23,94 +22,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const net::Ip kHere = net::Ip::v4(0x7f000001);
+using test::kHere;
+using test::Side;
 constexpr std::string_view kSecret = "north";
-
-// One agent, seen from the test's thread: what it has said, waited for.
-class Side final : public IceAgent::Events {
- public:
-  Side(MediaThread& thread, IceConfig config) : thread_(thread) {
-    config.local_addresses = {kHere};
-    thread_.run([&] { agent_ = std::make_unique<IceAgent>(thread_, config, *this); });
-  }
-  ~Side() override {
-    thread_.run([this] { agent_.reset(); });
-  }
-
-  void gather() {
-    thread_.run([this] { agent_->gather(); });
-  }
-  LocalMedia media() {
-    LocalMedia media;
-    media.codecs = {{0, "PCMU", 8000, 1, {}}};
-    EXPECT_TRUE(wait([this] { return gathered > described_; })) << why;
-    ++described_;
-    thread_.run([&] { agent_->describe(media); });
-    return media;
-  }
-  template <class Task>
-  auto on_thread(Task task) {
-    decltype(task(*agent_)) result;
-    thread_.run([&] { result = task(*agent_); });
-    return result;
-  }
-  void set_remote(const RemoteMedia& remote) {
-    thread_.run([&] { agent_->set_remote(remote); });
-  }
-  void restart() {
-    thread_.run([this] { agent_->restart(); });
-  }
-  bool send(std::string_view text) {
-    return on_thread([&](IceAgent& agent) { return agent.send(base::as_bytes(text)); });
-  }
-  IceAgent::Statistics statistics() {
-    return on_thread([](IceAgent& agent) { return agent.statistics(); });
-  }
-
-  template <class What>
-  bool wait(What what, base::Duration patience = 8s) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, patience, what);
-  }
-  bool hears(const std::string& text) {
-    return wait([&] { return !packets.empty() && packets.back() == text; }, 2s);
-  }
-
-  // Read within wait().
-  int gathered = 0, connected = 0;
-  std::string pair, why;
-  std::vector<std::string> packets;
-  std::vector<RelayServer> lost;
-
- private:
-  template <class Change>
-  void change(Change change) {
-    const std::lock_guard lock(mutex_);
-    change();
-    changed_.notify_all();
-  }
-  void on_gathered() override {
-    change([this] { ++gathered; });
-  }
-  void on_connected(const std::string& with) override {
-    change([&] { ++connected, pair = with; });
-  }
-  void on_failed(const std::string& because) override {
-    change([&] { why = because; });
-  }
-  void on_packet(std::span<const std::uint8_t> packet) override {
-    change([&] { packets.emplace_back(packet.begin(), packet.end()); });
-  }
-  void on_relay_lost(const RelayServer& relay) override {
-    change([&] { lost.push_back(relay); });
-  }
-
-  MediaThread& thread_;
-  std::unique_ptr<IceAgent> agent_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int described_ = 0;
-};
 
 struct TestRelay {
   explicit TestRelay(std::string_view address = "127.0.0.1") {
@@ -251,6 +165,28 @@ TEST_F(Ice, ARestartFindsANewPathWhileTheOldOneIsUsed) {
   EXPECT_TRUE(bob.wait([&] { return bob.connected > 1; }));
   EXPECT_NE(alice.pair, before);
   expect_both_ways(alice, bob);
+}
+
+// Both answer one offer; the second has it in the end.
+TEST_F(Ice, OfTwoWhoAnswerTheOtherOneCanBeFollowed) {
+  Side alice(thread, {.controlling = true}), bob(thread, {}), carol(thread, {});
+  alice.gather();
+  bob.gather();
+  carol.gather();
+  const LocalMedia offered = alice.media();
+  const std::string offer = make_offer(offered, 1, 1);
+  const auto answer_of = [&](Side& callee) {
+    const auto remote = read_offer(offer, {.codecs = offered.codecs});
+    callee.set_remote(*remote);
+    return *read_answer(make_answer(callee.media(), *remote, offer, 2, 1), offered);
+  };
+  alice.set_remote(answer_of(bob));
+  ASSERT_TRUE(connect(alice, bob)) << alice.why << bob.why;
+  const int before = alice.connected;
+  alice.follow(answer_of(carol));
+  ASSERT_TRUE(alice.wait([&] { return alice.connected > before; })) << alice.why;
+  ASSERT_TRUE(carol.wait([&] { return carol.connected > 0; })) << carol.why;
+  expect_both_ways(alice, carol);
 }
 
 // Over each transport; also one that lives and is silent is not given up.

@@ -26,6 +26,9 @@
 
 namespace causeway::ua {
 
+struct MediaSection;  // sdp.h
+struct SessionDescription;
+
 // As the side that says it sees it.
 enum class Direction : std::uint8_t { sendrecv, sendonly, recvonly, inactive };
 std::string_view direction_name(Direction direction);
@@ -98,6 +101,13 @@ base::Result<RemoteMedia> read_offer(std::string_view sdp, const LocalMedia& cap
 std::string make_answer(const LocalMedia& local, const RemoteMedia& offer, std::string_view offer_sdp,
                         std::uint64_t session, std::uint32_t version);
 base::Result<RemoteMedia> read_answer(std::string_view sdp, const LocalMedia& offered);
+
+// The same for who lets codecs pass as they are: of one audio section, everything but these.
+base::Result<RemoteMedia> read_transport(const SessionDescription& description, const MediaSection& section,
+                                         const LocalMedia& local, bool is_offer);
+// What a section says of its transport beside address and protocol: ICE, DTLS, RTCP. `offer`: that it
+// answers, or null.
+void add_transport(MediaSection& section, const LocalMedia& local, const RemoteMedia* offer);
 
 // This side's part in DTLS with the other one (RFC 5763 5).
 inline bool is_dtls_client(const RemoteMedia& remote) { return remote.setup != RemoteMedia::Setup::active; }

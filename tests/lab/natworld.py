@@ -1,5 +1,5 @@
 """p2psip.org with relays, and user agents that are its members wherever a test puts them."""
-from typing import Sequence
+from typing import Mapping, Optional, Sequence
 
 from lab import causeway, stun
 from lab.ca import CertificateAuthority
@@ -19,19 +19,18 @@ RELAYS = {"relay-1": (41, "relay"), "relay-2": (42, "relay")}
 class NatWorld:
     """Everything is up, and the relays can be found, when the constructor returns."""
 
-    def __init__(self, relay_transports: Sequence[str] = ("udp", "tcp", "tls"), users: Sequence[str] = ()):
-        """`users`: those who have an account, and a phone (their password is their name)."""
+    def __init__(self, relay_transports: Sequence[str] = ("udp", "tcp", "tls"), users: Optional[Mapping] = None,
+                 anchored: Sequence[str] = ()):
+        """`users`: those who have an account, for a phone, with their passwords; `anchored`: phones that know no ICE."""
         self.world = World()
         self.capture = Capture()
         self.ca = CertificateAuthority(STATE / "ca")
         members = {**PEERS, **RELAYS}
         at = {name: self.world.host(name, number).address for name, (number, _) in members.items()}
-        # TCP first, as where some have no UDP: phones look the domain up for each request within a call.
-        transports = ("tcp", "udp", "tls")
-        self.dns = NameServer(self.world, [Zone(DOMAIN).sip([Target(at[name]) for name in PEERS], transports)
+        self.dns = NameServer(self.world, [Zone(DOMAIN).sip([Target(at[name]) for name in PEERS])
                                            .turn([Target(at[name]) for name in RELAYS], relay_transports)])
-        self.overlay = causeway.build(self.world, DOMAIN, members, {user: user for user in users}, self.ca,
-                                      relay_transports=relay_transports)
+        self.overlay = causeway.build(self.world, DOMAIN, members, users or {}, self.ca,
+                                      relay_transports=relay_transports, anchored=anchored)
         self.nats: dict = {}  # by the name of the host behind it
         self._number = 60
         self._tone = 400

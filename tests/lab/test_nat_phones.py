@@ -93,7 +93,7 @@ def test_phone_and_user_agents(program, kind):
     others = [other for other in KINDS if not what_it_cannot(program, kind, other)]
     if not others:
         return  # nothing that it can do: test_it_is_no_different_with_kamailio_and_coturn shows it
-    here = NatWorld(users=["phone"])
+    here = NatWorld(users={"phone": "phone"})
     phone = put_phone(here, program, kind)
     failed = []
     for other in others:
