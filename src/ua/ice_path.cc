@@ -299,6 +299,7 @@ void IcePath::follow(const RemoteMedia& remote) {
                                    credentials_.password.c_str());
   selected_ = failed_ = by_signalling_ = false;
   signalled_.reset();
+  own_end_.reset();
   pair_.clear();
   waiting_.reset();
   set_remote(remote);
@@ -382,7 +383,9 @@ void IcePath::watch_channel(int repeats) {
   channel_.start(limits::kBindPatience, [this, repeats] {
     heard_ = false;
     channel_.start(limits::kBindSilence, [this, repeats] {
-      if (!heard_ && selected_ && select_again() && repeats > 1) watch_channel(repeats - 1);
+      if (heard_ || !selected_ || !select_again()) return;
+      unanswered_ = MediaThread::now();  // this has begun a round of consent, too
+      if (repeats > 1) watch_channel(repeats - 1);
     });
   });
 }

@@ -99,7 +99,7 @@ inline constexpr base::Duration kRelayPatience = 5s;
 // When a relay has answered, another one that has not is probably dead. libnice asks one after the other, 20
 // ms apart, and a relay far away answers its two questions within this time, too, as does one whose first
 // answer was lost: each relay more is another way, and where packets are lost one alone often takes seconds.
-inline constexpr base::Duration kMoreRelays = 600ms;
+inline constexpr base::Duration kMoreRelays = 400ms;
 
 // From when both sides' candidates are known, until a pair must have been found: libnice repeats a check
 // for 3.5 seconds, and the other side may begin later.

@@ -190,8 +190,8 @@ void MediaSession::on_connected(std::string pair, LocalMedia local) {
   early_failure_.clear();
   pair_ = std::move(pair);
   user_.on_media_up(pair_);
-  // RFC 5245 8.1.3. Who speaks RFC 8445 goes by the pair that was nominated; phones of RFC 5245 go on sending to
-  // what c= and m= have named until they are told.
+  // RFC 5245 8.1.3. Who speaks RFC 8445 goes by the pair that was nominated; phones of RFC 5245 go on sending
+  // to what c= and m= have named until they are told.
   if (caller_ && !gathering_ && remote_ && remote_->ice && !remote_->ice2 &&
       found_->default_rtp != offered_.default_rtp)
     user_.on_reoffer();

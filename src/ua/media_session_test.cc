@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/epoll_loop.h"
+#include "base/metrics.h"
 
 namespace causeway::ua {
 namespace {
@@ -24,9 +25,11 @@ TEST(MediaSession, NothingIsPlayedBeforeItIsTimeToTalk) {
   const auto loop = base::make_epoll_loop();
   MediaThread thread;
   base::Random random;
+  base::Metrics metrics;
   MediaSessions sessions(
       *loop, thread, random,
-      {.local_addresses = {net::Ip::v4(0x7f000001)}, .keying = Keying::plain, .codecs = {"PCMU"}});
+      {.local_addresses = {net::Ip::v4(0x7f000001)}, .keying = Keying::plain, .codecs = {"PCMU"}}, true,
+      metrics);
   User user;
   const auto session = sessions.make(user, {}, false);
   const auto wait = [&](auto what) {

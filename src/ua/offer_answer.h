@@ -9,9 +9,9 @@
 // One audio section is spoken; others in an offer are answered with port 0. What is read is made safe: so
 // many candidates, payloads and addresses as limits.h says, and none to which nobody has a reason to send.
 //
-// RTCP is always multiplexed where ICE is used. A side that has neither ICE nor rtcp-mux gets it on a port of
-// its own (a=rtcp, RFC 3605), if there is one on this side, too (`default_rtcp`); not with DTLS-SRTP, where
-// that would take a second handshake.
+// Offers have a port and candidates of their own for RTCP beside rtcp-mux (RFC 5761 5.1.3), and an answer has
+// them where the offer has no rtcp-mux: Linphone finds no path without. Not with DTLS-SRTP, where that would
+// take a second handshake.
 #pragma once
 
 #include <cstdint>
@@ -64,8 +64,8 @@ struct LocalMedia {
   bool ice = true;
   IceCredentials credentials;
   std::vector<Candidate> candidates, rtcp_candidates;  // the latter for who does not multiplex
-  net::Address default_rtp;                  // c= and m=: the relayed address where there is one
-  std::optional<net::Address> default_rtcp;  // a=rtcp: for who does not multiplex
+  net::Address default_rtp;                            // c= and m=: the relayed address where there is one
+  std::optional<net::Address> default_rtcp;            // a=rtcp: for who does not multiplex
 };
 
 // What the other side said, made safe.
