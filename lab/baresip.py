@@ -31,6 +31,7 @@ module aubridge.so
 module sndfile.so
 module stun.so
 module ice.so
+module turn.so
 module_tmp uuid.so
 module_tmp account.so
 module_app menu.so

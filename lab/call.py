@@ -40,11 +40,12 @@ class Record:
 class Call:
     """Dials at once; returns established on both sides, or raises Failure.
 
-    What is recorded begins with the call, or at the time `since`.
+    What is recorded begins with the call, or at the time `since`. `pick_up()` is for a callee that does not answer
+    by itself.
     """
 
     def __init__(self, stage: Stage, caller: Talker, callee: Talker, address: str, seconds: float = 10,
-                 since: float = 0):
+                 since: float = 0, pick_up: Callable = lambda: None):
         self.stage, self.caller, self.callee = stage, caller, callee
         for phone in (caller, callee):
             phone.clear_recordings()
@@ -53,6 +54,7 @@ class Call:
         self.started = since or dialled
         begin = time.monotonic()
         caller.dial(address)
+        pick_up()
         for talker in (caller, callee):
             talker.wait_established(seconds)
         self.setup_ms = (time.monotonic() - begin) * 1000

@@ -3,7 +3,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Mapping, Optional, Sequence
+from typing import Container, Mapping, Optional, Sequence
 
 from lab import sip
 from lab.ca import CertificateAuthority
@@ -49,8 +49,8 @@ class Authority:
     def accounts(self) -> Path:
         return self.folder / "accounts.toml"
 
-    def add_user(self, name: str, password: str) -> None:
-        call("authority", "add-user", name, "--password", password, "--dir", self.folder)
+    def add_user(self, name: str, password: str, media: str = "direct") -> None:
+        call("authority", "add-user", name, "--password", password, "--media", media, "--dir", self.folder)
 
     def issue(self, name: str, roles: str, bootstrap: Sequence[str]) -> Path:
         known = ["--bootstrap", ",".join(bootstrap)] if bootstrap else []
@@ -252,14 +252,15 @@ def _packet_of(message: sip.Message, packets: Sequence, own: bool):
 
 def build(world: World, domain: str, members: Mapping[str, tuple], users: Mapping[str, str],
           ca: CertificateAuthority, settings: Optional[Mapping] = None,
-          relay_transports: Sequence[str] = ("udp", "tcp", "tls")) -> Overlay:
+          relay_transports: Sequence[str] = ("udp", "tcp", "tls"), anchored: Container = ()) -> Overlay:
     """A domain: its authority, its users (name: password) and its peers (name: (number, roles)), started.
 
+    `anchored`: users in whose phones' place their home peers find the way of media.
     Proxy peers and relays listen on TLS too. Everybody knows the proxy peers from the start, or the first peer.
     """
     authority = Authority(domain, STATE / f"authority-{domain}")
     for user, password in users.items():
-        authority.add_user(user, password)
+        authority.add_user(user, password, "anchor" if user in anchored else "direct")
     hosts = {name: world.host(name, number) for name, (number, _) in members.items()}
     certificate, key = ca.issue(domain, [host.address for host in hosts.values()])
     known = [name for name, (_, roles) in members.items() if "proxy" in roles] or list(members)[:1]

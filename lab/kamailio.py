@@ -14,7 +14,8 @@ class Kamailio:
     """Serves UDP and TCP on 5060, TLS on 5061, for `domain`, with the users and passwords given."""
 
     def __init__(self, world: World, name: str, number: int, domain: str, users: Mapping[str, str],
-                 authority: CertificateAuthority, blocklist_seconds: int = 10):
+                 authority: CertificateAuthority, blocklist_seconds: int = 10, patience: float = 2):
+        """`patience`: seconds that a silent server or phone is waited for; RFC 3261 has 32."""
         self.host = world.host(name, number)
         self.domain = domain
         self.folder = STATE / name
@@ -25,6 +26,7 @@ class Kamailio:
         self._configure({
             "DOMAIN": domain, "CERTIFICATE": certificate, "KEY": key, "CA": authority.certificate,
             "CONTROL": self.control, "BLOCKLIST_SECONDS": blocklist_seconds,
+            "PATIENCE_MS": int(1000 * patience),
             "USERS": "\n".join(f'\t$sht(users=>{user}) = "{password}";' for user, password in users.items()),
         })
         self.program: Program

@@ -48,10 +48,11 @@ class Stage:
     """Everything is up, joined and registered when the constructor returns.
 
     `relayed_seconds`: for how long media are relayed, beside the other scenes. `regions`: alice and bob reach some
-    of the relays only, so that media crosses one of each, as the draft draws it.
+    of the relays only, so that media crosses one of each, as the draft draws it. `patience`: for how long the
+    conventional servers wait for one that is silent.
     """
 
-    def __init__(self, relayed_seconds: float = 60, regions: bool = True):
+    def __init__(self, relayed_seconds: float = 60, regions: bool = True, patience: float = 2):
         self.regions = regions
         self.relayed_seconds = relayed_seconds
         self.begun: dict = {}  # what runs already, by the scene's ID
@@ -61,9 +62,9 @@ class Stage:
         self.ca = CertificateAuthority(STATE / "ca")
         self.dns = self._start_dns()
         self.example_com = Kamailio(self.world, "sip.example.com", 10, "example.com",
-                                    {"carol": PASSWORDS["carol"]}, self.ca)
+                                    {"carol": PASSWORDS["carol"]}, self.ca, patience=patience)
         self.example_org = Kamailio(self.world, "sip.example.org", 20, "example.org",
-                                    {user: PASSWORDS[user] for user in ("alice", "dave")}, self.ca)
+                                    {user: PASSWORDS[user] for user in ("alice", "dave")}, self.ca, patience=patience)
         self.overlay = causeway.build(self.world, DOMAIN, {**PEERS, **RELAYS},
                                       {user: PASSWORDS[user] for user in ("dave", "erin")}, self.ca)
         for server in (self.dns, self.example_com, self.example_org, self.overlay, self.capture):

@@ -40,10 +40,10 @@ class UserAgent:
 
     @classmethod
     def phone(cls, host: Host, address: str, through: str, frequency: int, *arguments: str, password: str = "any"):
-        """A line at a peer: `address` is user@domain, `through` udp:HOST:PORT."""
+        """A line at a peer: `address` is user@domain, `through` udp:HOST:PORT, or empty: what the DNS says."""
         name = address.partition("@")[0]
         return cls(host, name, frequency, "--account", f"sip:{address}", "--password-file", str(password_file(name, password)),
-                   "--via", through, *arguments)
+                   *(("--via", through) if through else ()), *arguments)
 
     @classmethod
     def member(cls, host: Host, name: str, bundle: Path, frequency: int, *arguments: str):

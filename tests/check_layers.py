@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Includes point downward only, and no source file is longer than can be held in the head.
 
-    base < net < stun < {sip, dns, identity} < overlay < {registrar, relay} < {proxy, ua} < peer < cli
+    base < net < stun < {sip, dns, identity} < overlay < {registrar, relay} < {proxy, ua} < anchor < peer < cli
 
 Run by pytest, or as a script: prints what is wrong, status 1 if anything is.
 """
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LAYERS = [{"base"}, {"net"}, {"stun"}, {"sip", "dns", "identity"}, {"overlay"}, {"registrar", "relay"}, {"proxy", "ua"}, {"peer"}, {"cli"}]
+LAYERS = [{"base"}, {"net"}, {"stun"}, {"sip", "dns", "identity"}, {"overlay"}, {"registrar", "relay"}, {"proxy", "ua"}, {"anchor"}, {"peer"}, {"cli"}]
 HEIGHT = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 LONGEST = 700  # lines
 _INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"/]+)/[^"]+"')

@@ -44,7 +44,7 @@ def caller_outside(stage: Stage, ice: bool) -> Outcome:
 def public_address(stage: Stage, ice: bool) -> Outcome:
     """Figure 8."""
     started = _begin(stage, ice)
-    stage.alice.restart("--register-public", PUBLIC, "--public-password-file", str(stage.password_file("alice")))
+    stage.alice.restart(*public_account(stage))
     stage.alice.wait_event("registered", 5, address=PUBLIC)
     wait_for(lambda: stage.example_org.registered("alice"), 5, f"{PUBLIC} to be registered at sip.example.org")
     record, heard = ring_and_talk(stage, stage.carol, stage.alice, PUBLIC, since=started)
@@ -54,12 +54,21 @@ def public_address(stage: Stage, ice: bool) -> Outcome:
     return _crossing(stage, 8, record, f"registered with contact {contact}; {heard}", ice)
 
 
+def public_account(stage: Stage) -> tuple:
+    """Arguments for alice's user agent, so that she has a public address, too."""
+    return "--register-public", PUBLIC, "--public-password-file", str(stage.password_file("alice"))
+
+
+def ice_account(stage: Stage) -> str:
+    """carol's line, for her phone when it knows ICE."""
+    stun = f";medianat=ice;stunserver=stun:{stage.address('relay-1')}:3478"
+    return Baresip.account_line("carol@example.com", PASSWORDS["carol"], stage.server("carol", "sip.example.com"), stun)
+
+
 def _begin(stage: Stage, ice: bool) -> float:
     """carol's phone is as it should be; the time."""
     if ice:
-        stun = f";medianat=ice;stunserver=stun:{stage.address('relay-1')}:3478"
-        stage.carol.restart(Baresip.account_line("carol@example.com", PASSWORDS["carol"],
-                                                 stage.server("carol", "sip.example.com"), stun))
+        stage.carol.restart(ice_account(stage))
     return time.time()
 
 

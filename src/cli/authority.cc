@@ -14,7 +14,7 @@ using base::Result;
 using identity::Authority;
 
 struct Options {
-  std::string domain, dir, name, user, password;
+  std::string domain, dir, name, user, password, media;
   std::vector<std::string> roles, users, bootstrap;
   std::int64_t days = 365;
   bool only = false;
@@ -86,7 +86,8 @@ Result<int> add_user(Options o) {
     if (!typed) return std::unexpected(typed.error());
     o.password = *typed;
   }
-  if (auto added = authority->add_user(o.user, o.password); !added) return std::unexpected(added.error());
+  if (auto added = authority->add_user(o.user, o.password, identity::parse_account_media(o.media)); !added)
+    return std::unexpected(added.error());
   if (auto saved = authority->save(o.dir); !saved) return std::unexpected(saved.error());
   fmt::print("wrote {}/accounts.toml: sip:{}@{} may register\n", o.dir, o.user, authority->domain());
   return 0;
@@ -136,6 +137,11 @@ void add_authority(CLI::App& app, Run& run) {
   sub = authority->add_subcommand("add-user", "an account for phones (or a new password for one)");
   sub->add_option("user", o.user, "the part before @")->required();
   sub->add_option("--password", o.password, "asked for if not given");
+  sub->add_option(
+         "--media", o.media,
+         "direct: the phone finds the way of its media itself (if nothing was ever said); anchor: its "
+         "home peer does, for phones that know neither ICE nor TURN")
+      ->check(CLI::IsMember({"direct", "anchor"}));
   sub->add_option("--dir", o.dir, "folder of the authority")->required();
   sub->callback([&run, options] { run = [options] { return add_user(*options); }; });
 

@@ -24,12 +24,13 @@ namespace {
 
 struct Options {
   std::string bundle, account, user, password_file, via, ca, name, local;
-  std::string call, play, record;
+  std::string call, call_as, play, record;
   std::string public_account, public_user, public_password_file;
-  std::vector<std::string> relays, codecs;
+  std::vector<std::string> relays, codecs, dns_servers;
   std::string relay_user, relay_password_file, stun, log_level = "warn";
   double answer_after = -1, lasts = 0;
-  bool no_ice = false, relay_only = false, dtls = false, no_register = false;
+  bool no_ice = false, relay_only = false, dtls = false, no_register = false, dnssec = false,
+       no_relays = false;
 };
 
 // The first line of a file, or of standard input ("-"): read byte by byte, since commands may follow.
@@ -63,25 +64,30 @@ base::Result<sip::Target> parse_via(const std::string& text) {
 }
 
 base::Result<ua::PhoneAccount> phone_account(const Options& o) {
-  if (o.account.empty() || o.via.empty())
+  if (o.account.empty())
     return base::fail(
-        "expected --account sip:USER@DOMAIN and --via udp:HOST:PORT (a phone's line at a peer), or --bundle "
-        "FILE (a "
-        "member of the overlay)");
-  auto target = parse_via(o.via);
-  if (!target) return std::unexpected(target.error());
+        "expected --account sip:USER@DOMAIN (a phone's line), or --bundle FILE (a member of the overlay)");
+  std::optional<sip::Target> proxy;
+  if (!o.via.empty()) {
+    auto target = parse_via(o.via);
+    if (!target) return std::unexpected(target.error());
+    proxy = std::move(*target);
+  }
   std::string password;
   if (!o.password_file.empty()) {
     auto read = password_in(o.password_file);
     if (!read) return std::unexpected(read.error());
     password = std::move(*read);
   }
-  auto account = ua::make_account(o.account, std::move(password), std::move(*target));
+  auto account = ua::make_account(o.account, std::move(password));
   if (!account) return std::unexpected(account.error());
-  if (account->proxy.endpoint.transport == net::Transport::tls && account->proxy.tls_name.empty())
-    account->proxy.tls_name = account->aor.substr(account->aor.find('@') + 1);
+  account->proxy = std::move(proxy);
+  if (account->proxy && account->proxy->endpoint.transport == net::Transport::tls &&
+      account->proxy->tls_name.empty())
+    account->proxy->tls_name = ua::host_of(account->aor);
   account->user = o.user;
   account->registers = !o.no_register;
+  account->finds_relays = !o.no_relays;
   std::string relay_password;
   if (!o.relays.empty()) {
     auto read = password_in(o.relay_password_file);
@@ -107,6 +113,8 @@ base::Result<ua::UserAgentConfig> configure(const Options& o) {
     auto account = phone_account(o);
     if (!account) return std::unexpected(account.error());
     config.phone = std::move(*account);
+    config.dns.servers = o.dns_servers;
+    config.dns.dnssec = o.dnssec;
   }
   if (!o.ca.empty()) {
     std::ifstream in(o.ca);
@@ -188,7 +196,8 @@ class Errand {
  private:
   void begin() {
     if (options_.call.empty() || made_) return;
-    auto call = agent_->call(options_.call);
+    if (!options_.call_as.empty() && !agent_->registered(options_.call_as)) return;
+    auto call = agent_->call(options_.call, options_.call_as);
     if (!call) {
       events_.error({"a call to be made", call.error().message, ""});
       return finish();
@@ -223,7 +232,7 @@ base::Result<int> run_ua(const Options& o) {
   auto ua = ua::UserAgent::make(std::move(*config), *loop, events);
   if (!ua) return std::unexpected(ua.error());
   errand.set_agent((*ua)->agent());
-  UaCommands commands(*loop, (*ua)->agent(), events, [&] { errand.finish(); });
+  UaCommands commands(*loop, **ua, events, [&] { errand.finish(); });
   loop->run();
   return errand.status();
 }
@@ -242,7 +251,14 @@ void add_ua(CLI::App& app, Run& run) {
       "its name for the digest, if it is another than USER; of a bundle for several users, which");
   sub->add_option("--password-file", o.password_file,
                   "its password, the first line of a file; - for standard input");
-  sub->add_option("--via", o.via, "its server: udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT");
+  sub->add_option("--via", o.via,
+                  "its server: udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT; without it those that the DNS "
+                  "knows for DOMAIN (RFC 3263)");
+  sub->add_option("--dns-server", o.dns_servers,
+                  "name server to ask, address or address@port, instead of those of /etc/resolv.conf; may be "
+                  "given again")
+      ->allow_extra_args(false);
+  sub->add_flag("--dnssec", o.dnssec, "refuse DNS answers that fail DNSSEC");
   sub->add_option("--ca", o.ca, "PEM file of the authorities that the server's certificate may come from");
   sub->add_flag("--no-register", o.no_register, "calls can be made only");
   sub->add_option("--name", o.name, "shown to whom we call");
@@ -253,6 +269,7 @@ void add_ua(CLI::App& app, Run& run) {
   sub->add_option("--public-user", o.public_user, "its name for the digest, if it is another");
   sub->add_option("--public-password-file", o.public_password_file, "its password");
   sub->add_option("--call", o.call, "whom to call: bob, bob@example.org or a SIP URI");
+  sub->add_option("--call-as", o.call_as, "the public address that it is made as (--register-public)");
   sub->add_option("--answer", o.answer_after, "answer calls after so many seconds")
       ->expected(0, 1)
       ->default_str("0");
@@ -264,13 +281,19 @@ void add_ua(CLI::App& app, Run& run) {
   sub->add_flag("--no-ice", o.no_ice, "media without ICE");
   sub->add_flag("--relay-only", o.relay_only,
                 "media through relays only: nobody learns this machine's address");
-  sub->add_option("--relay", o.relays, "TURN server, udp:, tcp: or tls:ADDRESS:PORT; may be given again");
+  sub->add_option(
+      "--relay", o.relays,
+      "TURN server of a phone's line, udp:, tcp: or tls:ADDRESS:PORT, instead of those of the DNS; "
+      "may be given again");
+  sub->add_flag("--no-relays", o.no_relays,
+                "of a phone's line: not the relays that its domain names in the DNS (RFC 5928)");
   sub->add_option("--relay-user", o.relay_user, "user name there");
   sub->add_option("--relay-password-file", o.relay_password_file, "password there");
   sub->add_option("--stun", o.stun, "ADDRESS:PORT of a STUN server");
   sub->add_option("--log", o.log_level, "log level")->capture_default_str();
   sub->footer(
-      "Commands on standard input, one a line: call WHOM, answer, reject, hangup, hold, resume, dtmf DIGITS, "
+      "Commands on standard input, one a line: call WHOM [as ADDRESS], answer, reject, hangup, hold, resume, "
+      "dtmf DIGITS, "
       "register-public ADDRESS PASSWORD, status, quit. What happens is written to standard output as JSON "
       "lines. The "
       "exit status is 0 if the call came about that --call or --for asked for, or if there was none to "

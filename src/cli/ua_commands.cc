@@ -24,8 +24,8 @@ bool are_digits(std::string_view text) {
 
 }  // namespace
 
-UaCommands::UaCommands(base::Loop& loop, ua::Agent& agent, UaEvents& events, std::function<void()> quit)
-    : agent_(agent), events_(events), quit_(std::move(quit)), watch_(loop.watch(STDIN_FILENO)) {
+UaCommands::UaCommands(base::Loop& loop, ua::UserAgent& ua, UaEvents& events, std::function<void()> quit)
+    : ua_(ua), agent_(ua.agent()), events_(events), quit_(std::move(quit)), watch_(loop.watch(STDIN_FILENO)) {
   if (watch_) watch_->wait(base::Ready::read, [this] { read(); });
 }
 
@@ -59,9 +59,12 @@ ua::Call* UaCommands::current() {
 
 base::Status UaCommands::act(std::string_view word, std::string_view rest) {
   if (word == "quit") return quit_(), base::Status{};
-  if (word == "status") return events_.status(agent_), base::Status{};
+  if (word == "status") return events_.status(agent_, ua_.metrics()), base::Status{};
   if (word == "call") {
-    auto made = agent_.call(rest);
+    // call WHOM as ADDRESS
+    const auto as = std::min(rest.find(" as "), rest.size());
+    auto made = agent_.call(trimmed(rest.substr(0, as)),
+                            as == rest.size() ? std::string_view() : trimmed(rest.substr(as + 4)));
     if (!made) return std::unexpected(made.error());
     return {};
   }

@@ -8,13 +8,13 @@
 
 #include "base/loop.h"
 #include "cli/ua_events.h"
-#include "ua/agent.h"
+#include "ua/user_agent.h"
 
 namespace causeway::cli {
 
 class UaCommands {
  public:
-  UaCommands(base::Loop& loop, ua::Agent& agent, UaEvents& events, std::function<void()> quit);
+  UaCommands(base::Loop& loop, ua::UserAgent& ua, UaEvents& events, std::function<void()> quit);
 
   // What a line asks for; an event says what was wrong with it.
   void run(std::string_view line);
@@ -25,6 +25,7 @@ class UaCommands {
   base::Status act(std::string_view word, std::string_view rest);
   base::Status act_on_call(std::string_view word, std::string_view rest);
 
+  ua::UserAgent& ua_;
   ua::Agent& agent_;
   UaEvents& events_;
   std::function<void()> quit_;

@@ -59,7 +59,7 @@ void UaEvents::error(const ua::Trouble& trouble, const ua::Call* call) {
   write("error", line);
 }
 
-void UaEvents::status(ua::Agent& agent) {
+void UaEvents::status(ua::Agent& agent, const base::Metrics& metrics) {
   Json calls = Json::array();
   for (const ua::Call* call : agent.calls()) {
     Json one = of(*call);
@@ -69,7 +69,11 @@ void UaEvents::status(ua::Agent& agent) {
     one.update(figures(*call));
     calls.push_back(std::move(one));
   }
-  write("status", {{"registered", agent.registered()}, {"calls", std::move(calls)}});
+  Json counters = Json::object();
+  for (const auto& row : metrics.rows())
+    if (row.counter.value != 0) counters[row.name] = row.counter.value;
+  write("status",
+        {{"registered", agent.registered()}, {"calls", std::move(calls)}, {"counters", std::move(counters)}});
 }
 
 void UaEvents::on_registered(const std::string& aor) {

@@ -29,7 +29,7 @@ class UaEvents final : public ua::AgentUser {
   std::function<void(bool final)> not_registered;
 
   void error(const ua::Trouble& trouble, const ua::Call* call = nullptr);
-  void status(ua::Agent& agent);
+  void status(ua::Agent& agent, const base::Metrics& metrics);
 
   // ua::AgentUser
   void on_registered(const std::string& aor) override;

@@ -19,24 +19,43 @@ bool can_send(const Supported& s, Transport t) {
   return t == Transport::udp ? s.udp : t == Transport::tcp ? s.tcp : s.tls;
 }
 
-// RFC 3263 4.1: the services of NAPTR records that we understand.
-std::optional<Transport> transport_of_service(std::string_view service) {
+constexpr Transport kTransports[] = {Transport::udp, Transport::tcp, Transport::tls};
+
+// What a service is called in the DNS, by transport.
+struct Names {
+  std::string_view service[3];  // of NAPTR records: RFC 3263 4.1; RFC 5928 5
+  std::string_view prefix[3];   // of SRV records
+};
+constexpr Names kSip{{"SIP+D2U", "SIP+D2T", "SIPS+D2T"}, {"_sip._udp.", "_sip._tcp.", "_sips._tcp."}};
+constexpr Names kRelay{{"RELAY:TURN.UDP", "RELAY:TURN.TCP", "RELAY:TURN.TLS"},
+                       {"_turn._udp.", "_turn._tcp.", "_turns._tcp."}};
+static_assert(static_cast<int>(Transport::udp) == 0 && static_cast<int>(Transport::tls) == 2);
+
+const Names& names_of(Service service) { return service == Service::sip ? kSip : kRelay; }
+
+std::optional<Transport> transport_of(std::string_view service, const Names& names) {
   std::string upper(service);
   for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  if (upper == "SIP+D2U") return Transport::udp;
-  if (upper == "SIP+D2T") return Transport::tcp;
-  if (upper == "SIPS+D2T") return Transport::tls;
+  for (Transport transport : kTransports)
+    if (upper == names.service[static_cast<int>(transport)]) return transport;
   return {};
 }
 
-std::string srv_name(Transport transport, const std::string& host) {
-  const char* prefix = transport == Transport::udp   ? "_sip._udp."
-                       : transport == Transport::tcp ? "_sip._tcp."
-                                                     : "_sips._tcp.";
-  return prefix + host;
+std::string srv_name(Transport transport, const Question& question) {
+  return std::string(names_of(question.service).prefix[static_cast<int>(transport)]) + question.host;
 }
 
 }  // namespace
+
+std::optional<Question> question_of(std::string_view host, std::uint16_t port,
+                                    std::optional<std::string_view> transport, bool is_sips) {
+  Question question{.host = std::string(host), .port = port, .secure = is_sips};
+  if (!transport) return question;
+  question.transport = net::parse_transport(*transport);
+  if (!question.transport) return std::nullopt;
+  question.secure |= question.transport == Transport::tls;
+  return question;
+}
 
 // One question on its way through the steps of RFC 3263 4. Each step is a list of things to look up, one
 // after another; what they give is appended to the hops.
@@ -111,7 +130,7 @@ void Locator::Impl::locate(const Question& question, OnHops done) {
   }
   if (q.port != 0) return ask_host(s, q.transport.value_or(Transport::udp), q.port);
   if (q.transport && !secure) {
-    s->services.push_back({srv_name(*q.transport, q.host), *q.transport});
+    s->services.push_back({srv_name(*q.transport, q), *q.transport});
     return ask_services(s);
   }
   resolver.naptr(q.host, guarded([this, s](auto records) { after_naptr(s, records); }));
@@ -123,25 +142,26 @@ void Locator::Impl::after_naptr(const Ref& s, const base::Result<std::vector<Nap
   if (!records) s->last_error = records.error().message;
   std::vector<Naptr> usable = records ? *records : std::vector<Naptr>();
   std::erase_if(usable, [&](const Naptr& r) {
-    auto transport = transport_of_service(r.service);
+    auto transport = transport_of(r.service, names_of(q.service));
     return r.flags.size() != 1 || (r.flags[0] | 0x20) != 's' || !transport ||
            !can_send(supported, *transport) || (secure && transport != Transport::tls) ||
            r.replacement.empty();
   });
   std::ranges::stable_sort(usable, {}, [](const Naptr& r) { return std::pair(r.order, r.preference); });
-  for (const Naptr& r : usable) s->services.push_back({r.replacement, *transport_of_service(r.service)});
+  for (const Naptr& r : usable)
+    s->services.push_back({r.replacement, *transport_of(r.service, names_of(q.service))});
   // 4.1: without NAPTR, an SRV query for each transport that we speak.
   if (usable.empty())
-    for (Transport transport : {Transport::udp, Transport::tcp, Transport::tls})
+    for (Transport transport : kTransports)
       if (can_send(supported, transport) && (!secure || transport == Transport::tls))
-        s->services.push_back({srv_name(transport, q.host), transport});
+        s->services.push_back({srv_name(transport, q), transport});
   ask_services(s);
 }
 
 void Locator::Impl::ask_services(const Ref& s) {
   if (s->next_service == s->services.size() || s->hops.size() >= limits::kMaxHops) {
     // 4.2: no SRV at all: the host itself, at the default port.
-    if (!s->any_srv && s->hops.empty()) {
+    if (!s->any_srv && s->hops.empty() && s->question.service == Service::sip) {
       Transport transport = s->question.transport.value_or(Transport::udp);
       return ask_host(s, transport, default_port(transport));
     }
@@ -202,7 +222,8 @@ void Locator::Impl::finish(const Ref& s) {
   }
   ++failed;
   if (s->last_error.empty())
-    s->last_error = fmt::format("{}: no such domain, or nothing there that speaks SIP", s->question.host);
+    s->last_error = fmt::format("{}: no such domain, or nothing there that {}", s->question.host,
+                                s->question.service == Service::sip ? "speaks SIP" : "relays media");
   s->done(std::unexpected(base::Error{s->last_error}));
 }
 

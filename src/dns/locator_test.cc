@@ -6,42 +6,15 @@
 #include <gtest/gtest.h>
 
 #include "dns/srv_order.h"
+#include "dns/table_for_test.h"
 
 namespace causeway::dns {
 namespace {
 
 using net::Transport;
+using testing::Table;
 
-// A zone as tables. Everything asked for is remembered; `broken` names get an error.
-struct Table final : Resolver {
-  std::multimap<std::string, Naptr> naptrs;
-  std::multimap<std::string, Srv> srvs;
-  std::multimap<std::string, std::string> hosts;
-  std::string broken;
-  std::vector<std::string> asked;
-
-  template <class T>
-  base::Result<std::vector<T>> answer(const std::multimap<std::string, T>& from, const std::string& name,
-                                      const char* type) {
-    asked.push_back(std::string(type) + " " + name);
-    if (name == broken) return base::fail("{}: no name server answered", name);
-    std::vector<T> records;
-    for (auto [at, end] = from.equal_range(name); at != end; ++at) records.push_back(at->second);
-    return records;
-  }
-  void naptr(const std::string& name, OnRecords<Naptr> done) override { done(answer(naptrs, name, "NAPTR")); }
-  void srv(const std::string& name, OnRecords<Srv> done) override { done(answer(srvs, name, "SRV")); }
-  void addresses(const std::string& name, bool ipv4, bool ipv6, OnRecords<net::Ip> done) override {
-    auto texts = answer(hosts, name, "A");
-    if (!texts) return done(std::unexpected(texts.error()));
-    std::vector<net::Ip> ips;
-    for (const auto& text : *texts)
-      if (auto ip = net::Ip::parse(text); ip && (ip->is_v4() ? ipv4 : ipv6)) ips.push_back(*ip);
-    done(std::move(ips));
-  }
-};
-
-class LocatorTest : public testing::Test {
+class LocatorTest : public ::testing::Test {
  protected:
   Table table;
   base::Random random{7};
@@ -200,6 +173,36 @@ TEST(SrvOrder, KeepsAllButRootTargets) {
   ASSERT_EQ(order.size(), 2u);
   EXPECT_EQ(order[0].target, "y");
   EXPECT_EQ(order[1].target, "x");
+}
+
+// ---- relays (RFC 5928)
+
+TEST_F(LocatorTest, RelaysComeFromSrvByTransport) {
+  srv("_turn._udp.d.example", 10, 10, 3478, "turn.example");
+  srv("_turn._tcp.d.example", 10, 10, 3479, "turn.example");
+  srv("_turns._tcp.d.example", 10, 10, 5349, "turn.example");
+  srv("_sip._udp.d.example", 10, 10, 5060, "turn.example");
+  table.hosts.emplace("turn.example", "192.0.2.7");
+  EXPECT_EQ(locate({.host = "d.example", .service = Service::relay}),
+            "udp:192.0.2.7:3478 tcp:192.0.2.7:3479 tls:192.0.2.7:5349");
+}
+
+TEST_F(LocatorTest, RelaysComeFromNaptrInItsOrder) {
+  naptr(20, 10, "RELAY:turn.udp", "_turn._udp.d.example");
+  naptr(10, 10, "relay:TURN.tls", "_turns._tcp.d.example");
+  naptr(5, 10, "SIP+D2U", "_sip._udp.d.example");
+  srv("_turn._udp.d.example", 10, 10, 3478, "turn.example");
+  srv("_turns._tcp.d.example", 10, 10, 5349, "turn.example");
+  srv("_sip._udp.d.example", 10, 10, 5060, "turn.example");
+  table.hosts.emplace("turn.example", "192.0.2.7");
+  EXPECT_EQ(locate({.host = "d.example", .service = Service::relay}),
+            "tls:192.0.2.7:5349 udp:192.0.2.7:3478");
+}
+
+TEST_F(LocatorTest, ThereAreNoRelaysWhereTheDomainNamesNone) {
+  table.hosts.emplace("d.example", "192.0.2.1");
+  EXPECT_EQ(locate({.host = "d.example", .service = Service::relay}),
+            "error: d.example: no such domain, or nothing there that relays media");
 }
 
 }  // namespace

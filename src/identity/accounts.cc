@@ -32,11 +32,17 @@ base::Result<Account> account_from_toml(const TomlValue& value, const std::strin
   if (!md5) return std::unexpected(md5.error());
   auto sha256 = hex_digits(table, "sha256", 64);
   if (!sha256) return std::unexpected(sha256.error());
+  auto media_text = table.text_if_any("media");
+  if (!media_text) return std::unexpected(media_text.error());
+  const std::optional media = media_text->empty() ? AccountMedia::direct : parse_account_media(*media_text);
+  if (!media)
+    return table.error("media", fmt::format("expected \"direct\" or \"anchor\", found {}",
+                                            toml_quoted(media_text->substr(0, limits::kMaxUserPart))));
   if (auto ok = table.no_others(); !ok) return std::unexpected(ok.error());
   if (md5->empty() && sha256->empty())
     return base::fail("{}:{}: accounts: {}: expected md5, sha256 or both, found neither", name, value.line,
                       value.key);
-  return Account{std::move(*md5), std::move(*sha256)};
+  return Account{std::move(*md5), std::move(*sha256), *media};
 }
 
 }  // namespace
@@ -56,18 +62,27 @@ base::Result<Accounts> accounts_from_toml(const TomlValue& value, const std::str
   return out;
 }
 
+std::optional<AccountMedia> parse_account_media(std::string_view text) {
+  if (text == "direct") return AccountMedia::direct;
+  if (text == "anchor") return AccountMedia::anchor;
+  return std::nullopt;
+}
+
 const Account* Accounts::find(std::string_view user) const {
   auto at = by_user_.find(user);
   return at == by_user_.end() ? nullptr : &at->second;
 }
 
 void Accounts::set(std::string user, Account account) {
-  by_user_.insert_or_assign(std::move(user), std::move(account));
+  remove(user);
+  anchored_ += account.media == AccountMedia::anchor;
+  by_user_.emplace(std::move(user), std::move(account));
 }
 
 bool Accounts::remove(std::string_view user) {
   auto at = by_user_.find(user);
   if (at == by_user_.end()) return false;
+  anchored_ -= at->second.media == AccountMedia::anchor;
   by_user_.erase(at);
   return true;
 }
@@ -93,6 +108,7 @@ std::string Accounts::text() const {
     if (!account.ha1_md5.empty()) out += "md5 = " + toml_quoted(account.ha1_md5);
     if (!account.ha1_md5.empty() && !account.ha1_sha256.empty()) out += ", ";
     if (!account.ha1_sha256.empty()) out += "sha256 = " + toml_quoted(account.ha1_sha256);
+    if (account.media == AccountMedia::anchor) out += ", media = \"anchor\"";
     out += " }\n";
   }
   return out;

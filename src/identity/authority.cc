@@ -116,12 +116,15 @@ base::Result<Bundle> Authority::issue(const Request& request, base::Random& rand
   return out;
 }
 
-base::Status Authority::add_user(std::string_view user, std::string_view password) {
+base::Status Authority::add_user(std::string_view user, std::string_view password,
+                                 std::optional<AccountMedia> media) {
   if (auto ok = check_user(user); !ok) return ok;
   if (password.empty() || password.size() > limits::kMaxPassword)
     return base::fail("expected a password of 1 to {} characters for {}, found {}", limits::kMaxPassword,
                       user, password.size());
-  Account account{ha1("MD5", user, domain_, password), ha1("SHA256", user, domain_, password)};
+  const Account* before = accounts_.find(user);
+  Account account{ha1("MD5", user, domain_, password), ha1("SHA256", user, domain_, password),
+                  media.value_or(before ? before->media : AccountMedia::direct)};
   if (account.ha1_sha256.empty())
     return base::fail("OpenSSL cannot make SHA-256 here: is its default provider loaded?");
   accounts_.set(std::string(user), std::move(account));

@@ -37,8 +37,9 @@ class Authority {
   base::Result<Bundle> issue(const Request& request);
   base::Result<Bundle> issue(const Request& request, base::Random& random);
 
-  // Also changes the password of a user that is there.
-  base::Status add_user(std::string_view user, std::string_view password);
+  // Also changes the password of a user that is there. `media`: none leaves it as it is.
+  base::Status add_user(std::string_view user, std::string_view password,
+                        std::optional<AccountMedia> media = std::nullopt);
   bool remove_user(std::string_view user) { return accounts_.remove(user); }
 
   const std::string& domain() const { return domain_; }

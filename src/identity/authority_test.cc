@@ -250,6 +250,10 @@ TEST_F(AuthorityTest, UsersAndTheirSecrets) {
   EXPECT_EQ(alice->ha1_sha256, "2c78616df1e4a95f49be65ee388ad21a39a6f701a2256cbd2635e7c9b6f6f6b4");
   ASSERT_TRUE(authority.add_user("alice", "other"));
   EXPECT_EQ(authority.accounts().size(), 1u);
+  EXPECT_EQ(authority.accounts().find("alice")->media, AccountMedia::direct);
+  ASSERT_TRUE(authority.add_user("alice", "other", AccountMedia::anchor));
+  ASSERT_TRUE(authority.add_user("alice", "another"));
+  EXPECT_EQ(authority.accounts().find("alice")->media, AccountMedia::anchor) << "a new password changes it";
   EXPECT_NE(authority.accounts().find("alice")->ha1_md5, "0ceaa8c2e594492bbc9b7d6644b42e80");
   EXPECT_FALSE(authority.add_user("alice", ""));
   EXPECT_TRUE(authority.add_user("alice", std::string(limits::kMaxPassword, 'x')));

@@ -174,13 +174,18 @@ TEST(PeerHost, ThereAndBack) {
 TEST(Accounts, RoundTrip) {
   Accounts accounts;
   accounts.set("alice", {std::string(32, 'a'), std::string(64, 'b')});
-  accounts.set("bob", {"", std::string(64, 'c')});
+  accounts.set("bob", {"", std::string(64, 'c'), AccountMedia::anchor});
   accounts.set("o'brien+x;y=z", {std::string(32, '0'), ""});
   auto again = Accounts::read_text(accounts.text(), "a.toml");
   ASSERT_TRUE(again) << again.error().message << accounts.text();
   EXPECT_EQ(again->text(), accounts.text());
   ASSERT_NE(again->find("o'brien+x;y=z"), nullptr);
   EXPECT_EQ(again->find("bob")->ha1_md5, "");
+  EXPECT_EQ(again->find("bob")->media, AccountMedia::anchor);
+  EXPECT_EQ(again->find("alice")->media, AccountMedia::direct);
+  EXPECT_EQ(again->anchored(), 1u);
+  again->set("bob", {"", std::string(64, 'c')});
+  EXPECT_EQ(again->anchored(), 0u);
   EXPECT_EQ(again->find("Alice"), nullptr);
   EXPECT_TRUE(Accounts::read_text("", "a.toml")->empty());
   EXPECT_TRUE(Accounts::read_text(Accounts().text(), "a.toml")->empty());
@@ -205,7 +210,11 @@ TEST(Accounts, ErrorsNameTheLine) {
   says("ok = { md5 = " + md5 + " }\nalice = { sha256 = " + md5 + " }",
        "a.toml:3: sha256: expected 64 hex digits, found 32 characters");
   says("alice = { md5 = \"" + std::string(32, 'g') + "\" }", "not all hex digits");
-  says("alice = { md5 = " + md5 + ", password = \"x\" }", "a.toml:2: password: expected one of md5, sha256");
+  says("alice = { md5 = " + md5 + ", password = \"x\" }",
+       "a.toml:2: password: expected one of md5, sha256, media");
+  says("alice = { md5 = " + md5 + ", media = \"relay\" }",
+       "a.toml:2: media: expected \"direct\" or \"anchor\", found \"relay\"");
+  says("alice = { md5 = " + md5 + ", media = 1 }", "a.toml:2: media: expected text, found a number");
   says("alice = {}", "alice: expected md5, sha256 or both, found neither");
   says("alice = \"secret\"", "a.toml:2: accounts: alice: expected { md5");
   says("\"_x\" = { md5 = " + md5 + " }", "expected the user part of a SIP address, found \"_x\"");

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "identity/bundle.h"
-#include "sip/rewrite.h"
+#include "sip/make_request.h"
 
 namespace causeway::overlay {
 
@@ -30,14 +30,19 @@ LinkAsker::~LinkAsker() {
 }
 
 base::Buffer LinkAsker::build(const sip::Flow& flow, std::string_view branch, std::string_view body) {
-  std::string text = fmt::format(
-      "{0} sip:{1} SIP/2.0\r\nVia: SIP/2.0/TLS {2};branch={3}\r\nMax-Forwards: 1\r\n"
-      "From: <sip:_{4}@{1}>;tag={5}\r\nTo: <sip:{1}>\r\nCall-ID: {5}@{2}\r\nCSeq: {6} {0}\r\n"
-      "Content-Type: {7}\r\nContent-Length: {8}\r\n\r\n",
-      kLinkMethod, domain_, parts_.transport.sent_by(flow), branch, self_.text(), call_id_, ++cseq_,
-      kLinkContentType, body.size());
-  text += body;
-  return base::Buffer::copy_of(text);
+  const auto sent_by = parts_.transport.sent_by(flow);
+  const sip::ExtraHeader type{"Content-Type", kLinkContentType};
+  const std::string domain = "sip:" + domain_;
+  return sip::make_request({.method = kLinkMethod,
+                            .uri = domain,
+                            .from = fmt::format("<sip:_{}@{}>;tag={}", self_.text(), domain_, call_id_),
+                            .to = "<" + domain + ">",
+                            .call_id = fmt::format("{}@{}", call_id_, sent_by),
+                            .cseq = ++cseq_,
+                            .max_forwards = 1,
+                            .extra = {&type, 1},
+                            .body = body},
+                           sip::via_value(flow, sent_by, branch));
 }
 
 LinkAsker::Id LinkAsker::ask(const sip::Flow& flow, const LinkQuestion& question, base::Duration patience,

@@ -39,7 +39,7 @@ class Overlay {
   virtual void unlisten(ListenId id) = 0;
 
   // True if no other member is known: what this peer has put is then the whole overlay, and get
-  // answers at once.
+  // answers at once, or waits for somebody to ask (remote_overlay.h).
   virtual bool alone() const = 0;
 };
 

@@ -21,6 +21,8 @@ constexpr base::Duration kSecondAnswer = 300ms;
 // Beyond the patience of the question: its way there and back.
 constexpr base::Duration kTravel = 500ms;
 constexpr base::Duration kAnswerPatience = 5s;
+// For a link, when there is none: another public peer is dialled as soon as the last one is lost.
+constexpr base::Duration kLinkPatience = 1500ms;
 // What a public peer had no room for is said again.
 constexpr base::Duration kBusyPause = 1s;
 // Questions to one public peer that wait for their answers, apart from lookups.
@@ -94,8 +96,10 @@ class RemoteOverlay final : public Engine, private PublicLinks::User {
     RecordSet found;
     OnRecord on_record;
     OnDone on_done;
+    base::Duration wanted{};  // the patience of who asks
     base::Timer patience;
-    std::size_t pending = 0, answers = 0;
+    std::size_t pending = 0;
+    bool asked = false;             // somebody
     std::vector<std::size_t> said;  // records in each answer
   };
 
@@ -108,6 +112,7 @@ class RemoteOverlay final : public Engine, private PublicLinks::User {
   void send(Station& station, std::vector<Item> items);
   void said(std::uint64_t connection, std::vector<Item> items, const base::Result<LinkAnswer>& answer);
   const Record* check(EncodedRecord encoded, std::string_view uri);
+  void ask(std::uint64_t id, Lookup& lookup, const PublicLinks::Link& link);
   void answered(std::uint64_t id, const base::Result<LinkAnswer>& answer);
   bool found(std::uint64_t id, const Record& record);
   void finish(std::uint64_t id);
@@ -215,6 +220,8 @@ void RemoteOverlay::on_link_up(const PublicLinks::Link& link) {
   Station& added = *station;
   stations_[connection] = std::move(station);
   pump(added);
+  for (auto& [id, lookup] : lookups_)
+    if (!lookup->asked) ask(id, *lookup, link);
   if (!look_around_.pending()) look_around_.start(base::Duration::zero());
 }
 
@@ -252,20 +259,26 @@ void RemoteOverlay::get(std::string_view uri, base::Duration patience, OnRecord 
   lookup->uri = uri;
   lookup->on_record = std::move(on_record);
   lookup->on_done = std::move(on_done);
-  lookup->pending = stations_.size();
-  lookup->patience.start(patience + kTravel);
+  lookup->wanted = patience;
+  lookup->patience.start(kLinkPatience);
   Lookup& asked = *lookup;
   lookups_.emplace(id, std::move(lookup));
-  for (const auto& [connection, station] : stations_)
-    links_.asker().ask(
-        station->link.flow, {.what = What::get, .uri = asked.uri, .patience = patience, .records = {}},
-        patience + kTravel, [this, id, here = std::weak_ptr(alive_)](const base::Result<LinkAnswer>& answer) {
-          if (!here.expired()) answered(id, answer);
-        });
-  const bool nobody = stations_.empty();
-  if (const auto own = own_.find(asked.uri); own != own_.end() && own->second.expiry > loop_.unix_now())
-    if (!found(id, Record(own->second))) return;
-  if (nobody) finish(id);
+  for (const auto& [connection, station] : stations_) ask(id, asked, station->link);
+  const auto own = own_.find(asked.uri);
+  if (own == own_.end() || own->second.expiry <= loop_.unix_now()) return;
+  if (found(id, Record(own->second)) && alone()) finish(id);
+}
+
+void RemoteOverlay::ask(std::uint64_t id, Lookup& lookup, const PublicLinks::Link& link) {
+  lookup.asked = true;
+  ++lookup.pending;
+  lookup.patience.start(lookup.wanted + kTravel);
+  links_.asker().ask(link.flow,
+                     {.what = What::get, .uri = lookup.uri, .patience = lookup.wanted, .records = {}},
+                     lookup.wanted + kTravel,
+                     [this, id, here = std::weak_ptr(alive_)](const base::Result<LinkAnswer>& answer) {
+                       if (!here.expired()) answered(id, answer);
+                     });
 }
 
 // False: the lookup has ended.

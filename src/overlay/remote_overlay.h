@@ -5,8 +5,8 @@
 // forge or bring back an older version. When one dies the other goes on; the next one gets all that this
 // member has put and listens to.
 //
-// What was put is kept until it expires or is put anew. Without any link a get finds nothing (alone()), and
-// what is put waits.
+// What was put is kept until it expires or is put anew. Without any link (alone()) what is put waits, and a
+// get answers with what this member has put itself, or else waits a moment for a link.
 #pragma once
 
 #include <memory>

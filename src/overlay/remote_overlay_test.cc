@@ -157,6 +157,30 @@ TEST_F(RemoteOverlayTest, WhatWasPutAndListenedToWithoutALinkComesWithOne) {
   EXPECT_EQ(heard, std::vector<std::string>{"early"});
 }
 
+TEST_F(RemoteOverlayTest, ALookupWithoutALinkWaitsForOneAndNotForLong) {
+  auto& other = world.add({identity::Role::registrar});
+  other.serve(world.records.join());
+  other.overlay->put(world.user(other, "alice", "here"));
+  world.loop.run_for(6s);  // links that have lasted are dialled again at once
+  for (LinkMember* peer : {&first, &second})
+    peer->transport->close(*peer->attached.find(home.id()), "the peer is restarted");
+  while (!home.overlay->alone()) world.loop.run_for(1ms);
+  const auto found = world.get(home, alice);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(token_of(found[0]), "here");
+
+  LinkMember& late = world.sheltered({{net::Ip::v4(0x0a000900u), 7400}});
+  bool done = false;
+  late.overlay->get(alice, 2s, nullptr, [&](const std::vector<Record>& records) {
+    done = true;
+    EXPECT_TRUE(records.empty());
+  });
+  world.loop.run_for(1400ms);
+  EXPECT_FALSE(done);
+  world.loop.run_for(200ms);
+  EXPECT_TRUE(done);
+}
+
 // One of the two invents, withholds, and brings back what was withdrawn.
 TEST_F(RemoteOverlayTest, AHostilePublicPeerCanWithholdButNotForge) {
   Liar liar;

@@ -114,6 +114,19 @@ void add_relay_settings(Config& c, std::vector<Setting>& rows) {
                            c.relay_stranger_answers, 1, 1'000'000));
 }
 
+void add_anchor_settings(Config& c, std::vector<Setting>& rows) {
+  rows.push_back(base::number_setting(
+      "anchor.max_calls", "calls of phones with media = \"anchor\" in their account, all together",
+      c.anchor_calls, 0, 100'000));
+  rows.push_back(
+      base::number_setting("anchor.user_calls", "such calls of one user", c.anchor_user_calls, 1, 100'000));
+  rows.push_back(base::number_setting("anchor.first_port",
+                                      "lowest UDP port at which such phones reach this peer with their media",
+                                      c.anchor_first_port, 1024, 65534));
+  rows.push_back(base::number_setting("anchor.last_port", "highest such port; a call takes two",
+                                      c.anchor_last_port, 1025, 65535));
+}
+
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
@@ -229,6 +242,7 @@ base::SettingsTable settings(Config& c) {
                                       c.proxy_forks, 1, 64));
 
   add_relay_settings(c, rows);
+  add_anchor_settings(c, rows);
 
   rows.push_back(base::list_setting("dns.servers", "name servers to ask; empty: those of /etc/resolv.conf",
                                     c.dns_servers, "address or address@port", {}));
@@ -254,6 +268,9 @@ base::Status check(const Config& c) {
   if (c.relay_first_port > c.relay_last_port)
     return base::fail("relay.first_port: expected at most relay.last_port ({}), found {}", c.relay_last_port,
                       c.relay_first_port);
+  if (c.anchor_first_port >= c.anchor_last_port)
+    return base::fail("anchor.first_port: expected less than anchor.last_port ({}), found {}",
+                      c.anchor_last_port, c.anchor_first_port);
   if (c.relay_certificate.empty() != c.relay_key.empty())
     return base::fail("relay.certificate and relay.key: expected both or neither");
   for (const std::string& listen : c.relay_listen)

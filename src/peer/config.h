@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "anchor/limits.h"
 #include "base/limits.h"
 #include "base/settings.h"
 
@@ -59,6 +60,10 @@ struct Config {
   std::int64_t relay_bytes = 0, relay_user_bytes = 0;  // a second; 0: any number
   base::Duration relay_max_lifetime = std::chrono::hours(1);
   std::int64_t relay_stranger_answers = 200;  // a second, to one source
+
+  // Media of phones that have this peer find its way.
+  std::int64_t anchor_calls = anchor::limits::kMaxCalls, anchor_user_calls = anchor::limits::kMaxUserCalls;
+  std::int64_t anchor_first_port = 20000, anchor_last_port = 29999;
 
   std::vector<std::string> dns_servers;  // empty: /etc/resolv.conf
   bool dns_dnssec = false;

@@ -12,6 +12,7 @@
 #include "peer/standing.h"
 #include "peer/worker.h"
 #include "peer/worker_threads.h"
+#include "ua/limits.h"
 
 namespace causeway::peer {
 
@@ -19,13 +20,19 @@ namespace {
 
 constexpr const char* kLog = "peer";
 
+// Of tokens for calls that this peer stands in the media path of: as of a user agent's own
+// (ua/member_line.cc).
+constexpr base::Duration kAnchorTokenLife = std::chrono::hours(12);
+
 Plan make_plan(const Config& config, identity::Bundle bundle, base::Random& random) {
   Plan plan{.config = config,
             .bundle = std::move(bundle),
             .roles = {},
             .accounts = {},
             .loop_seed = random.u64(),
-            .stranger_secret = {random.u64(), random.u64()}};
+            .stranger_secret = {random.u64(), random.u64()},
+            .anchors = std::make_shared<anchor::Anchors>(anchor_config(config)),
+            .relays = {}};
   plan.roles = roles_of(plan.bundle.credential);
   plan.accounts = std::make_shared<const identity::Accounts>(std::exchange(plan.bundle.accounts, {}));
   return plan;
@@ -54,9 +61,15 @@ class Peer::Impl {
         accounts_(plan_.accounts->size()) {
     const auto workers = static_cast<unsigned>(config.workers);
     if (workers > 1) commons_ = std::make_shared<Commons>(workers, ground.random);
+    plan_.relays = [this](std::string_view user, base::Loop& loop, auto done) {
+      find_relays(user, loop, std::move(done));
+    };
   }
 
-  ~Impl() { standing_.stop(); }
+  ~Impl() {
+    plan_.anchors->stop();
+    standing_.stop();
+  }
 
   base::Status start();
   void stop();
@@ -70,6 +83,7 @@ class Peer::Impl {
   void take_way(const Standing::Way& way);
   base::Status start_others();
   base::Status open_relay();
+  void find_relays(std::string_view user, base::Loop& loop, anchor::Door::Parts::Relays done);
   void offer();
   void offer_relay();
   void withdraw_offers();
@@ -163,6 +177,25 @@ base::Status Peer::Impl::open_relay() {
   return {};
 }
 
+// Asked by any worker's thread; the directory is the first one's.
+void Peer::Impl::find_relays(std::string_view user, base::Loop& loop, anchor::Door::Parts::Relays done) {
+  const auto find = [this, user = std::string(user)](auto found) {
+    worker_->directory().find_near(relay_uri(), *round_trips_, ua::limits::kMaxRelays,
+                                   [this, user, found](const std::vector<overlay::Near>& near) {
+                                     const auto given =
+                                         make_tokens({user, kAnchorTokenLife / std::chrono::seconds(1)}, near,
+                                                     plan_.bundle, ground_.loop.unix_now(), ground_.random);
+                                     found(given ? relay_servers(*given) : std::vector<ua::RelayServer>());
+                                   });
+  };
+  if (&loop == &ground_.loop) return find(std::move(done));
+  commons_->post(0, [find, &loop, done = std::move(done)](Worker&) {
+    find([&loop, done](std::vector<ua::RelayServer> relays) {
+      loop.post_from_any_thread([done, relays = std::move(relays)] { done(relays); });
+    });
+  });
+}
+
 void Peer::Impl::offer_relay() {
   overlay::ServiceBody body{.peer = plan_.bundle.peer_id(),
                             .links = links_,
@@ -253,6 +286,7 @@ std::vector<std::string> Peer::Impl::warnings(const std::vector<WorkerFigures>& 
 
 std::string Peer::Impl::report(std::vector<WorkerFigures> workers) const {
   std::ranges::sort(workers, {}, &WorkerFigures::worker);
+  std::ranges::move(plan_.anchors->counters(), std::back_inserter(workers.front().counters));
   auto all_warnings = warnings(workers);
   return report_status({.bundle = plan_.bundle,
                         .roles = plan_.roles,

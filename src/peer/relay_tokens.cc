@@ -1,5 +1,7 @@
 #include "peer/relay_tokens.h"
 
+#include <algorithm>
+
 #include "peer/report.h"
 
 namespace causeway::peer {
@@ -43,6 +45,16 @@ base::Result<TokensGiven> make_tokens(const TokenRequest& request, const std::ve
   for (std::size_t i = 0; i < keys.size(); ++i) given.relays[i].password = std::move((*tokens)[i].password);
   given.username = std::move(tokens->front().username);
   return given;
+}
+
+std::vector<ua::RelayServer> relay_servers(const TokensGiven& given) {
+  std::vector<ua::RelayServer> servers;
+  for (const TokensGiven::One& one : given.relays) {
+    const auto& endpoints = one.relay.body.endpoints;
+    const auto udp = std::ranges::find(endpoints, net::Transport::udp, &net::Endpoint::transport);
+    if (udp != endpoints.end()) servers.push_back({*udp, given.username, one.password, {}});
+  }
+  return servers;
 }
 
 }  // namespace causeway::peer

@@ -8,6 +8,7 @@
 
 #include "identity/bundle.h"
 #include "overlay/directory.h"
+#include "ua/relay_server.h"
 
 namespace causeway::peer {
 
@@ -35,5 +36,8 @@ struct TokensGiven {
 // with the credential, if that is sooner.
 base::Result<TokensGiven> make_tokens(const TokenRequest& request, const std::vector<overlay::Near>& relays,
                                       const identity::Bundle& bundle, base::UnixMs now, base::Random& random);
+
+// Those of them that are reached over UDP, for a user agent of this process.
+std::vector<ua::RelayServer> relay_servers(const TokensGiven& given);
 
 }  // namespace causeway::peer

@@ -106,6 +106,17 @@ base::Result<relay::RelayConfig> relay_config(const Config& config, const identi
   return result;
 }
 
+anchor::AnchorConfig anchor_config(const Config& config) {
+  anchor::AnchorConfig result{.ports = {static_cast<std::uint16_t>(config.anchor_first_port),
+                                        static_cast<std::uint16_t>(config.anchor_last_port)},
+                              .most_calls = static_cast<std::size_t>(config.anchor_calls),
+                              .most_of_user = static_cast<std::size_t>(config.anchor_user_calls)};
+  // Phones that are told another address for SIP have their media go there, too.
+  const std::string_view host = config.sip_advertise;
+  if (const auto address = net::Address::parse(host, 5060)) result.advertise = address->ip;
+  return result;
+}
+
 std::set<identity::Role> roles_of(const identity::Credential& credential) {
   using identity::Role;
   std::set<Role> roles;

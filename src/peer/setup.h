@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "anchor/anchors.h"
 #include "dns/locator.h"
 #include "identity/bundle.h"
 #include "net/network.h"
@@ -47,6 +48,8 @@ base::Result<overlay::OpenDhtConfig> overlay_config(const Config& config, const 
 
 base::Result<relay::RelayConfig> relay_config(const Config& config, const identity::Bundle& bundle,
                                               net::Network& network);
+
+anchor::AnchorConfig anchor_config(const Config& config);
 
 dns::Supported supported(const sip::TransportLayer& transport);
 

@@ -87,7 +87,10 @@ void Worker::serve(overlay::Overlay& overlay, const std::vector<net::Address>& l
                                             ground_.metrics);
   locate_responses();
   make_link_service(overlay);
-  if (plan_.roles.contains(identity::Role::registrar)) make_registrar(overlay, links);
+  if (plan_.roles.contains(identity::Role::registrar)) {
+    make_registrar(overlay, links);
+    make_door();
+  }
   make_proxy(overlay);
   transport_->set_handler(*transactions_);
   transactions_->set_core(*proxy_);
@@ -139,6 +142,21 @@ void Worker::make_registrar(overlay::Overlay& overlay, const std::vector<net::Ad
     });
 }
 
+void Worker::make_door() {
+  anchor::Door::Parts parts{
+      .anchors = plan_.anchors, .loop = ground_.loop, .stands_for = {}, .local_for = {}, .relays = {}};
+  parts.stands_for = [this](std::string_view user) {
+    const identity::Accounts& accounts = registrar_->accounts();
+    const auto* account = accounts.anchored() > 0 ? accounts.find(user) : nullptr;
+    return account && account->media == identity::AccountMedia::anchor;
+  };
+  parts.local_for = [this](const net::Ip& phone) { return ground_.network.source_ip_for(phone); };
+  parts.relays = [this](std::string_view user, anchor::Door::Parts::Relays done) {
+    plan_.relays(user, ground_.loop, std::move(done));
+  };
+  door_ = std::make_unique<anchor::Door>(std::move(parts));
+}
+
 void Worker::make_proxy(overlay::Overlay& overlay) {
   const bool open = plan_.config.open_registration;
   proxy::ProxyConfig config{.domain = plan_.bundle.domain,
@@ -153,7 +171,7 @@ void Worker::make_proxy(overlay::Overlay& overlay) {
       std::move(config),
       proxy::ProxyParts{ground_.loop, ground_.random, ground_.metrics, *transport_, *transactions_, *users_,
                         *directory_, overlay, registrar_.get(), *locator_, tokens_, digest_,
-                        link_service_.get(), commons_ ? &commons_->attached : &own_attached_});
+                        link_service_.get(), commons_ ? &commons_->attached : &own_attached_, door_.get()});
   if (commons_)
     proxy_->public_registrations().set_on_learned([this](const proxy::PublicAddress& learned) {
       commons_->post_to_others(number_, [learned](Worker& other) {

@@ -10,6 +10,8 @@
 //   overlay::OverlayShare      the engine's thread is asked, and answers
 //   overlay::Attached          which links lead to members that cannot be reached
 //   seats                      everything rare: a task for another worker's thread
+//
+// and in Plan: anchor::Anchors, calls whose media goes through this peer, under a lock of its own.
 #pragma once
 
 #include <functional>
@@ -17,6 +19,7 @@
 #include <set>
 #include <vector>
 
+#include "anchor/door.h"
 #include "base/siphash.h"
 #include "dns/locator.h"
 #include "identity/bundle.h"
@@ -47,6 +50,9 @@ struct Plan {
   std::shared_ptr<const identity::Accounts> accounts;
   std::uint64_t loop_seed;
   base::SipHash::Key stranger_secret;  // sip/source_limit.h
+  std::shared_ptr<anchor::Anchors> anchors;
+  // Any worker's thread: relays near this peer for a user, with tokens; answers in that one's loop.
+  std::function<void(std::string_view user, base::Loop& loop, anchor::Door::Parts::Relays done)> relays;
 };
 
 class Commons : public std::enable_shared_from_this<Commons> {
@@ -104,6 +110,7 @@ class Worker {
   void locate_responses();
   void make_link_service(overlay::Overlay& overlay);
   void make_registrar(overlay::Overlay& overlay, const std::vector<net::Address>& links);
+  void make_door();
   void make_proxy(overlay::Overlay& overlay);
   void note_lock_waits() const;
 
@@ -126,6 +133,7 @@ class Worker {
   std::unique_ptr<overlay::Directory> directory_;
   std::unique_ptr<dns::Locator> locator_;
   std::unique_ptr<registrar::Registrar> registrar_;
+  std::unique_ptr<anchor::Door> door_;
   std::unique_ptr<proxy::Proxy> proxy_;
   std::unique_ptr<Trace> trace_;
 };

@@ -8,6 +8,7 @@
 #include "identity/authority.h"
 #include "peer/peer.h"
 #include "peer/phones_for_test.h"
+#include "ua/thread_sanitizer_for_test.h"
 
 namespace causeway::peer {
 namespace {
@@ -118,6 +119,20 @@ TEST_F(Workers, CallsOverUdp) {
   EXPECT_GT(count(s, "worker_handed_over_total{what=\"response\"}"), 0u);
   EXPECT_EQ(count(s, "sip_stray_responses_total"), 0u);
   EXPECT_EQ(count(s, "sip_client_failed_total{reason=\"timeout\"}"), 0u);
+}
+
+// The two directions of a dialogue come to different workers, and meet at one call.
+TEST_F(Workers, MediaOfAllPhonesGoesThroughThisPeer) {
+  start(3);
+  identity::Accounts accounts;
+  for (int i = 0; i < kPhones; ++i)
+    accounts.set("u" + std::to_string(i), {std::string(32, 'a'), "", identity::AccountMedia::anchor});
+  peer->set_accounts(std::move(accounts));
+  run(100ms);
+  everybody_calls(false);
+  const auto s = status();
+  EXPECT_EQ(count(s, "anchor_calls_total"), 2u * kPhones);
+  EXPECT_EQ(count(s, "anchor_calls"), 0u);
 }
 
 TEST_F(Workers, CallsOverTcp) {

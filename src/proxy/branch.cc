@@ -43,6 +43,9 @@ void Branch::reset() {
   hops.clear();
   next_hop = 0;
   trying_peer.reset();
+  shown = false;
+  leg.reset();
+  shown_as = {};
 }
 
 Branch& ResponseContexts::add(ResponseContext& context, Branch::How how, std::uint16_t q) {
@@ -141,6 +144,8 @@ std::optional<sip::Flow> ResponseContexts::next_flow(Branch& branch) {
 void ResponseContexts::try_next(Branch& branch) {
   ResponseContext& context = *branch.context;
   if (context.cancelled || context.answered) return finish(branch);
+  if (branch.to_phone() && !branch.shown && core_.is_for_hook(context.method, context.user))
+    return show(branch);
   while (auto flow = next_flow(branch)) {
     const bool sent = context.server ? transmit(branch, *flow) : transmit_ack(branch, *flow);
     if (sent) return;
@@ -153,6 +158,28 @@ void ResponseContexts::try_next(Branch& branch) {
   }
   conclude(branch);
   finish(branch);
+}
+
+// The branch is still searching, until the hook has answered.
+void ResponseContexts::show(Branch& branch) {
+  ResponseContext& context = *branch.context;
+  branch.shown = true;
+  branch.state = Branch::State::searching;
+  const Handle handle(branch);
+  sip::Message room;
+  core_.parts.phones->request(context.message(room), Crossing::to_phone, context.user,
+                              targets_->source_of(branch), [handle](PhoneHook::Shown shown) {
+                                if (auto* b = handle.get()) b->context->owner->shown(*b, std::move(shown));
+                              });
+  if (handle.get() && branch.state == Branch::State::searching) wait(context);
+}
+
+void ResponseContexts::shown(Branch& branch, PhoneHook::Shown shown) {
+  if (branch.state != Branch::State::searching) return;
+  if (shown.refused) return fail(branch, shown.refused, shown.reason);
+  branch.leg = std::move(shown.leg);
+  branch.shown_as = std::move(shown.request);
+  resolved(branch);
 }
 
 // All places of a branch were tried in vain: what its sender is told if no other branch does better.
@@ -192,8 +219,10 @@ base::Buffer ResponseContexts::build(Branch& branch, const sip::Flow& flow, std:
     leg.callee_flow = branch.flow_user;
   }
   if (context.registration) leg.contact = context.registration->new_contact;
+  leg.stays_here = branch.to_phone() && branch.leg;
   sip::Message room;
-  return splice_request(context.message(room), context.plan, leg, core_, flow, via_branch);
+  const bool as_shown = branch.to_phone() && branch.shown_as && room.parse(branch.shown_as.view());
+  return splice_request(as_shown ? room : context.message(room), context.plan, leg, core_, flow, via_branch);
 }
 
 bool ResponseContexts::transmit(Branch& branch, const sip::Flow& flow) {
@@ -309,6 +338,9 @@ void ResponseContexts::take_over(Branch& to, Branch& from) {
   to.flow_user = from.flow_user;
   to.source = from.source;
   to.searches = from.searches;
+  to.shown = from.shown;
+  to.leg = from.leg;
+  to.shown_as = from.shown_as;
   to.hops = std::exchange(from.hops, {});
   to.next_hop = std::exchange(from.next_hop, 0);
   // The peer that is silent is not asked again.

@@ -42,6 +42,10 @@ struct Core {
   const registrar::Bindings* bindings() const {
     return parts.registrar ? &parts.registrar->bindings() : nullptr;
   }
+  // Whether such a request of, or to, a phone of this user is the hook's to see.
+  bool is_for_hook(sip::Method method, std::string_view user) const {
+    return parts.phones && is_shown(method) && parts.phones->stands_for(user);
+  }
   // Answers, unless it is an ACK (then `transaction` is null).
   void answer(sip::ServerTransaction* transaction, const sip::Message& request, int status,
               std::string_view reason, std::span<const sip::ExtraHeader> extra = {});

@@ -51,21 +51,22 @@ void please_strict_router(const Message& request, const Plan& plan, sip::Rewrite
   edit.append("Route", scratch.join({"<", request.request_uri_text(), ">"}));
 }
 
-void record_routes(const Plan& plan, const Leg& leg, const Core& core, const sip::Flow& to, sip::Rewrite& edit,
-                   Scratch& scratch) {
+void record_routes(const Plan& plan, const Leg& leg, const Core& core, const sip::Flow& to,
+                   sip::Rewrite& edit, Scratch& scratch) {
   if (!plan.record_route) return;
   RecordRoute record(core.names, edit, scratch, plan.secure);
   if (plan.from_outside) record.domain();
-  const auto facing = [&](const sip::Flow& phone) {
-    if (core.site) record.site(core.parts.transport.sent_by(phone), net::transport_name(phone.transport));
+  const auto facing = [&](const sip::Flow& phone, bool stays_here) {
+    if (core.site || stays_here)
+      record.site(core.parts.transport.sent_by(phone), net::transport_name(phone.transport));
   };
   if (!plan.caller_flow.empty()) {
-    facing(plan.from);
+    facing(plan.from, plan.stays_here);
     record.flow(plan.caller_flow);
   }
   if (!leg.callee_token.empty()) {
     record.own_flow(leg.callee_token);
-    facing(to);
+    facing(to, leg.stays_here);
   } else if (!leg.callee_flow.empty()) {
     record.flow(leg.callee_flow);
   }

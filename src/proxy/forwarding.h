@@ -25,7 +25,8 @@ struct Plan {
   bool from_user = false;     // ... of a user's, who speaks for himself only: no identity headers
   bool secure = false;        // SIPS
   std::string caller_flow;    // the caller's phone is here: "_P.TOKEN"
-  sip::Flow from;             // of a site: whence
+  sip::Flow from;             // whence
+  bool stays_here = false;    // the caller's phone is to send everything of the dialogue through this peer
 
   void reset() {
     Plan fresh;
@@ -41,6 +42,7 @@ struct Leg {
   std::string_view callee_token;  // it goes down to a phone: the token of its binding
   std::string_view callee_flow;   // ... or, without a binding, the flow URI's user part as it came
   std::string_view path;          // RFC 3327: values, topmost first; empty: none
+  bool stays_here = false;        // the callee's phone is to send everything through this peer
   bool to_outside = false;        // it crosses the boundary outward here
   int breadth = 0;                // this branch's share (RFC 5393)
   std::string_view contact;       // Contact of a public registration; empty: unchanged

@@ -51,6 +51,9 @@ class Proxy::Impl {
   bool may_leave(const Work& work, const Sender& sender);
   void forward(const Work& work, const Sender& sender);
   void fill(const Work& work, const Sender& sender, ResponseContext& context);
+  void show(const Work& work, const Sender& sender, ResponseContext& context);
+  void shown(ResponseContext& context, PhoneHook::Shown shown);
+  void find_targets(ResponseContext& context, const Route& route, const sip::Uri& uri);
 
   Core core_;
   ResponseContexts contexts_;
@@ -183,24 +186,52 @@ void Proxy::Impl::forward(const Work& work, const Sender& sender) {
     if (!core_.publics.prepare(work.request, sender.user, *context.registration))
       return contexts_.refuse(context, 400, "Bad To or Contact");
   }
-  switch (work.route.way) {
+  if (sender.kind == Sender::Kind::phone && core_.is_for_hook(work.request.method(), sender.user))
+    show(work, sender, context);
+  else
+    find_targets(context, work.route, work.valid.uri);
+  if (auto* c = handle.get()) c->live = nullptr;
+}
+
+void Proxy::Impl::find_targets(ResponseContext& context, const Route& route, const sip::Uri& uri) {
+  switch (route.way) {
     case Way::flow:
-      targets_.to_flow(context, work.route, work.valid.uri);
-      break;
+      return targets_.to_flow(context, route, uri);
     case Way::user:
-      targets_.to_user(context, work.valid.uri);
-      break;
+      return targets_.to_user(context, uri);
     case Way::peer:
-      targets_.to_peer(context, work.route.name.peer);
-      break;
+      return targets_.to_peer(context, route.name.peer);
     case Way::outside:
-      targets_.to_outside(context);
-      break;
+      return targets_.to_outside(context);
     case Way::here:
     case Way::nowhere:
-      break;
+      return;
   }
-  if (auto* c = handle.get()) c->live = nullptr;
+}
+
+// A request of a phone that somebody stands in for. Its targets are looked for when he has seen it.
+void Proxy::Impl::show(const Work& work, const Sender& sender, ResponseContext& context) {
+  context.plan.stays_here = true;
+  const Handle handle(context);
+  core_.parts.phones->request(work.request, Crossing::from_phone, sender.user, work.flow.remote.ip,
+                              [this, handle](PhoneHook::Shown what) {
+                                if (auto* c = handle.get()) shown(*c, std::move(what));
+                              });
+  if (handle.get() && !context.branches) contexts_.wait(context);
+}
+
+void Proxy::Impl::shown(ResponseContext& context, PhoneHook::Shown what) {
+  if (what.refused) return contexts_.refuse(context, what.refused, what.reason);
+  context.caller_leg = std::move(what.leg);
+  if (what.request) {
+    context.copy = std::move(what.request);
+    context.live = nullptr;
+  }
+  Message room;
+  const Message& request = context.message(room);
+  const auto uri = request.request_uri();
+  if (!uri) return contexts_.refuse(context, 400, "Bad Request-URI");
+  find_targets(context, find_route(request, *uri, core_.names, false), *uri);
 }
 
 Proxy::Proxy(ProxyConfig config, ProxyParts parts)

@@ -30,6 +30,7 @@
 #include "overlay/directory.h"
 #include "overlay/link_asker.h"
 #include "overlay/users.h"
+#include "proxy/phone_hook.h"
 #include "registrar/registrar.h"
 #include "sip/digest.h"
 #include "sip/transaction.h"
@@ -63,6 +64,8 @@ struct ProxyParts {
   // this peer. Null: nobody.
   overlay::LinkRequests* links = nullptr;
   const overlay::Attached* attached = nullptr;
+  // Who stands in for phones (phone_hook.h). Null: nobody.
+  PhoneHook* phones = nullptr;
 };
 
 class PublicRegistrations;  // public_registration.h

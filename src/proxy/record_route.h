@@ -9,13 +9,14 @@
 // so the outside sees D on top and comes back to whichever proxy peer then lives. When caller and
 // callee are at one peer both (a) and (b) are added.
 //
-// A peer behind a NAT adds one more, which faces its phone: behind (a), in front of (b).
+// A peer behind a NAT, and one that stands in for a phone (phone_hook.h), adds one more, which faces its
+// phone: behind (a), in front of (b).
 //
 //   sip:10.0.0.2:5060;transport=udp;lr;causeway-site
 //
-// Its phones then send everything through it. From elsewhere they would be seen at an address that is not the one
-// sealed in their token, so nobody would believe that they are who they are; and a NAT would have to be kept open.
-// Whoever comes to such a value takes it out.
+// Its phones then send everything through it. From elsewhere those of a site would be seen at an address that
+// is not the one sealed in their token, so nobody would believe that they are who they are; and a NAT would
+// have to be kept open. Whoever comes to such a value takes it out.
 //
 // Every request but ACK, CANCEL and REGISTER gets them: within a dialogue they change nothing
 // (12.2.1.1), but the draft wants them on every request that crosses.

@@ -27,6 +27,7 @@ void ResponseContext::reset() {
   going = found = answered = cancelled = ended_by_6xx = false;
   user.clear();
   registration.reset();
+  caller_leg.reset();
 }
 
 const Message& ResponseContext::message(Message& room) const {
@@ -76,6 +77,36 @@ bool goes_further(const Message& response) {
   return split && !split->rest.empty();
 }
 
+// The response as it is after those who stand in for the phones have had it: the callee's first.
+class Crossings {
+ public:
+  explicit Crossings(const Message& response) : message_(&response) {}
+  void cross(PhoneLeg* leg, Crossing crossing) {
+    auto bytes = leg ? leg->response(*message_, crossing) : base::Buffer();
+    if (!bytes || !room_.parse(bytes.view())) return;
+    bytes_ = std::move(bytes);
+    message_ = &room_;
+  }
+  const Message& message() const { return *message_; }
+
+ private:
+  const Message* message_;
+  base::Buffer bytes_;
+  Message room_;
+};
+
+struct Legs {
+  PhoneLeg *callee, *caller;
+};
+Legs legs_of(const Node& node) {
+  if (node.kind == Node::Kind::accepted) {
+    const auto& accepted = static_cast<const Accepted&>(node);
+    return {accepted.callee_leg.get(), accepted.caller_leg.get()};
+  }
+  const auto& branch = static_cast<const Branch&>(node);
+  return {branch.to_phone() ? branch.leg.get() : nullptr, branch.context->caller_leg.get()};
+}
+
 }  // namespace
 
 void ResponseContexts::on_response(sip::ClientTransaction& transaction, const Message& response) {
@@ -85,14 +116,23 @@ void ResponseContexts::on_response(sip::ClientTransaction& transaction, const Me
     ++core_.metrics.strays;
     return;
   }
-  if (node->kind == Node::Kind::accepted) {
-    auto& accepted = static_cast<Accepted&>(*node);
+  const Legs legs = legs_of(*node);
+  if (!legs.callee && !legs.caller) return take_response(*node, response);
+  Crossings crossings(response);
+  crossings.cross(legs.callee, Crossing::from_phone);
+  crossings.cross(legs.caller, Crossing::to_phone);
+  take_response(*node, crossings.message());
+}
+
+void ResponseContexts::take_response(Node& node, const Message& response) {
+  if (node.kind == Node::Kind::accepted) {
+    auto& accepted = static_cast<Accepted&>(node);
     if (accepted.server)
       core_.parts.transactions.respond(*accepted.server, response.status(),
                                        splice_response(response, response.status(), nullptr, core_));
     return;
   }
-  Branch& branch = static_cast<Branch&>(*node);
+  Branch& branch = static_cast<Branch&>(node);
   ResponseContext& context = *branch.context;
   if (response.status() < 200) {
     if (branch.state != Branch::State::trying) return;
@@ -201,6 +241,7 @@ void ResponseContexts::finish(Branch& branch) {
   ++branch.generation;  // lookups that are still under way
   if (branch.client) branch.client->context = nullptr;
   branch.client = nullptr;
+  branch.leg.reset();
 }
 
 // Step 10, and those that were not sent yet.
@@ -266,6 +307,8 @@ void ResponseContexts::end(ResponseContext& context) {
       accepted.server = context.server;
       accepted.client = b->client;
       accepted.next = chain;
+      accepted.caller_leg = context.caller_leg;
+      if (b->to_phone()) accepted.callee_leg = b->leg;
       chain = &accepted;
       b->client->context = static_cast<Node*>(&accepted);
     } else if (b->client) {

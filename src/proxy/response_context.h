@@ -20,6 +20,10 @@
 // An ACK has a context without server transaction: it is sent to the first place of its only target,
 // and that is all.
 //
+// A request that goes down to a phone for which somebody stands in (phone_hook.h) is shown to him before it
+// is sent, and waits for what he makes of it; so does, before its targets are looked for, one that such a
+// phone has sent (Proxy). Responses are shown to him as they come.
+//
 // Contexts and branches come from pools. Callbacks of lookups hold a Handle: after the context has ended
 // it is stale and gives nothing.
 #pragma once
@@ -108,6 +112,9 @@ struct Branch : Node {
   std::vector<Hop> hops;
   std::size_t next_hop = 0;
   std::optional<identity::PeerId> trying_peer;
+  bool shown = false;             // to_phone: the hook has seen the request
+  std::shared_ptr<PhoneLeg> leg;  // to_phone: that it goes through
+  base::Buffer shown_as;          // to_phone: what is sent instead of the request
 
   // Goes down to a phone, not to another peer or domain.
   bool to_phone() const { return how == How::binding || how == How::source; }
@@ -139,6 +146,7 @@ struct ResponseContext : Node {
   bool ended_by_6xx = false;
   std::string user;                              // whose phones are asked for
   std::unique_ptr<PublicRegister> registration;  // draft 4.2
+  std::shared_ptr<PhoneLeg> caller_leg;          // the caller's phone is one that somebody stands in for
 };
 
 struct Accepted : Node {
@@ -147,10 +155,13 @@ struct Accepted : Node {
     server = nullptr;
     client = nullptr;
     next = nullptr;
+    caller_leg.reset();
+    callee_leg.reset();
   }
   sip::ServerTransaction* server = nullptr;
   sip::ClientTransaction* client = nullptr;
   Accepted* next = nullptr;  // of the same server transaction (a forked call, taken twice)
+  std::shared_ptr<PhoneLeg> caller_leg, callee_leg;
 };
 
 // A context (or branch) that may have ended meanwhile. 16 bytes, so that a std::function holding one
@@ -201,6 +212,8 @@ class ResponseContexts final : public sip::ClientUser {
   void start(Branch& branch);
   void advance(Branch& branch);
   void try_next(Branch& branch);
+  void show(Branch& branch);
+  void shown(Branch& branch, PhoneHook::Shown shown);
   std::optional<sip::Flow> next_flow(Branch& branch);
   void take_over(Branch& to, Branch& from);
   void conclude(Branch& branch);
@@ -212,6 +225,7 @@ class ResponseContexts final : public sip::ClientUser {
   void out_of_patience(Branch& branch);
   void give_back(Branch& branch);
 
+  void take_response(Node& node, const sip::Message& response);
   void pass_back(ResponseContext& context, const sip::Message& response);
   void on_2xx(Branch& branch, const sip::Message& response);
   void on_error(Branch& branch, const sip::Message& response);

@@ -278,17 +278,11 @@ void Targets::to_outside(ResponseContext& context) {
 }
 
 void Targets::ask_dns(Branch& branch, const sip::Uri& uri) {
-  dns::Question question;
-  question.host = uri.param("maddr").value_or(uri.host);
-  question.port = uri.port;
-  question.secure = uri.is_sips;
-  if (auto transport = uri.param("transport")) {
-    question.transport = net::parse_transport(*transport);
-    if (!question.transport) return contexts_.fail(branch, 500, "Transport not supported");
-    question.secure |= question.transport == net::Transport::tls;
-  }
+  const auto question =
+      dns::question_of(uri.param("maddr").value_or(uri.host), uri.port, uri.param("transport"), uri.is_sips);
+  if (!question) return contexts_.fail(branch, 500, "Transport not supported");
   const Handle handle(branch);
-  core_.parts.locator.locate(question, [handle](dns::Hops hops) {
+  core_.parts.locator.locate(*question, [handle](dns::Hops hops) {
     if (auto* b = handle.get()) b->context->owner->targets().located(*b, std::move(hops));
   });
 }
@@ -385,6 +379,12 @@ const Binding* Targets::binding_of(const Branch& branch) const {
   const auto flows = flows_of(*core_.bindings(), branch.context->user, branch.instance);
   return branch.flows_tried > 0 && branch.flows_tried <= flows.count ? flows.item[branch.flows_tried - 1]
                                                                      : nullptr;
+}
+
+net::Ip Targets::source_of(const Branch& branch) const {
+  if (branch.how == How::source) return branch.source.address.ip;
+  const auto flows = flows_of(*core_.bindings(), branch.context->user, branch.instance);
+  return flows.count > 0 ? flows.item[0]->flow.remote.ip : net::Ip();
 }
 
 std::pair<std::optional<sip::Flow>, bool> Targets::next_phone_flow(Branch& branch) {

@@ -51,6 +51,8 @@ class Targets {
   std::pair<std::optional<sip::Flow>, bool> next_phone_flow(Branch& branch);
   // The binding that was tried last.
   const registrar::Binding* binding_of(const Branch& branch) const;
+  // To a phone: the address from which it signals.
+  net::Ip source_of(const Branch& branch) const;
 
  private:
   struct Wanted {  // the instance that a GRUU names (RFC 5627)

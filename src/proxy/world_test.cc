@@ -107,14 +107,15 @@ Peer::Peer(World& world, std::string ip, PeerOptions options)
     service_->set_links(links_.get());
     world.net.shelter(*net::Ip::parse(ip_));
   }
-  proxy_ = std::make_unique<Proxy>(
-      ProxyConfig{.domain = std::string(kDomain),
-                  .peer = id_,
-                  .is_proxy = options.proxy,
-                  .open = options.open,
-                  .max_forks = options.max_forks},
-      ProxyParts{world.loop, world.random, metrics_, *transport_, *transactions_, *users_, *directory_,
-                 *overlay_, registrar_.get(), *locator_, *tokens_, *digest_, service_.get(), &attached_});
+  proxy_ =
+      std::make_unique<Proxy>(ProxyConfig{.domain = std::string(kDomain),
+                                          .peer = id_,
+                                          .is_proxy = options.proxy,
+                                          .open = options.open,
+                                          .max_forks = options.max_forks},
+                              ProxyParts{world.loop, world.random, metrics_, *transport_, *transactions_,
+                                         *users_, *directory_, *overlay_, registrar_.get(), *locator_,
+                                         *tokens_, *digest_, service_.get(), &attached_, options.phones});
   transactions_->set_core(*proxy_);
   const auto now = world.loop.unix_now();
   overlay_->put(signer_.sign(overlay::Kind::peer, "sip:_" + id_.text() + "@p2psip.org", now, now + 120000,
@@ -429,8 +430,8 @@ Ua& World::outsider(const std::string& uri, Peer& towards) {
 void World::check_wire() {
   EXPECT_FALSE(wire.empty());
   for (const auto& seen : wire) {
-    const bool between = seen.from.text().starts_with("10.0.0.") &&
-                         seen.to.text().starts_with("10.0.0.") && seen.from.ip != seen.to.ip;
+    const bool between = seen.from.text().starts_with("10.0.0.") && seen.to.text().starts_with("10.0.0.") &&
+                         seen.from.ip != seen.to.ip;
     if (between) {
       EXPECT_EQ(seen.transport, net::Transport::tls) << seen.text;
     }

@@ -45,6 +45,7 @@ struct PeerOptions {
   bool pretends = false;  // offers itself as a proxy peer, but is not set up as one
   // Behind a NAT: reached through the peers that are there already.
   bool sheltered = false;
+  PhoneHook* phones = nullptr;
 };
 
 class World;

@@ -32,7 +32,7 @@ base::Buffer make_request(const NewRequest& request, std::string_view via) {
   put(text, request.uri);
   text += " SIP/2.0\r\n";
   put_line(text, "Via", via);
-  put_line(text, "Max-Forwards", "70");
+  put_line(text, "Max-Forwards", std::to_string(request.max_forwards));
   for (const std::string& route : request.routes) put_line(text, "Route", route);
   put_line(text, "From", request.from);
   put_line(text, "To", request.to);

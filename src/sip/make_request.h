@@ -16,6 +16,7 @@ struct NewRequest {
   std::string_view method, uri;
   std::string_view from, to, call_id;  // whole values, with their tags
   std::uint32_t cseq = 1;
+  int max_forwards = 70;
   std::span<const std::string> routes;  // values of Route, the first hop first
   std::span<const ExtraHeader> extra;   // a body's Content-Type among them
   std::string_view body;

@@ -28,8 +28,6 @@ bool is_description(const sip::Message& request) {
   return sip::same_text(type, kAccepted) && !request.has(sip::HeaderName::content_encoding);
 }
 
-std::string_view host_of(std::string_view aor) { return aor.substr(aor.find('@') + 1); }
-
 }  // namespace
 
 Agent::Agent(Parts parts, Line& line, SessionMaker& sessions, AgentUser& user, AgentConfig config)
@@ -38,7 +36,7 @@ Agent::Agent(Parts parts, Line& line, SessionMaker& sessions, AgentUser& user, A
       sessions_(sessions),
       user_(user),
       config_(std::move(config)),
-      client_(parts.transport, parts.transactions, parts.random, parts.metrics, line),
+      client_(parts.loop, parts.transport, parts.transactions, parts.random, parts.metrics, line),
       incoming_(parts.metrics.counter("ua_calls_total{direction=\"in\"}", "calls that came in")),
       outgoing_(parts.metrics.counter("ua_calls_total{direction=\"out\"}", "calls that were made")),
       refused_(parts.metrics.counter("ua_refused_total{reason=\"not acceptable\"}",
@@ -75,7 +73,7 @@ std::vector<Call*> Agent::calls() {
   return all;
 }
 
-CallParts Agent::call_parts() {
+CallParts Agent::call_parts(std::string_view as) {
   const std::string name = config_.display_name.empty() ? "" : sip::quote(config_.display_name) + " ";
   return {parts_.loop,
           parts_.random,
@@ -85,18 +83,19 @@ CallParts Agent::call_parts() {
           sessions_,
           user_,
           *this,
-          name + in_brackets(line_.aor()),
-          config_.session_expires};
+          name + in_brackets(as.empty() ? line_.aor() : as),
+          config_.session_expires,
+          as.empty() ? nullptr : way_of(std::string(as))};
 }
 
-Call& Agent::make_call() {
-  auto call = std::make_unique<Call>(call_parts(), ++last_call_);
+Call& Agent::make_call(std::string_view as) {
+  auto call = std::make_unique<Call>(call_parts(as), ++last_call_);
   Call& made = *call;
   calls_.emplace(last_call_, std::move(call));
   return made;
 }
 
-base::Result<Call*> Agent::call(std::string_view whom) {
+base::Result<Call*> Agent::call(std::string_view whom, std::string_view as) {
   std::string uri(whom);
   if (uri.find(':') == uri.npos) {
     if (uri.find('@') == uri.npos) uri += fmt::format("@{}", host_of(line_.aor()));
@@ -105,13 +104,16 @@ base::Result<Call*> Agent::call(std::string_view whom) {
   const auto parsed = sip::parse_uri(uri);
   if (!parsed || !parsed->is_sip || !parsed->headers.empty())
     return base::fail("expected an address such as bob or sip:bob@example.org, found '{}'", whom);
+  const Public* own = as.empty() ? nullptr : public_of(as);
+  if (!as.empty() && !own)
+    return base::fail("expected a public address that is registered (register-public), found '{}'", as);
   if (calls_.size() >= limits::kMaxCalls) {
     ++too_many_;
     return base::fail("expected at most {} calls at one time, found one more; hang up first",
                       limits::kMaxCalls);
   }
   ++outgoing_;
-  Call& made = make_call();
+  Call& made = own ? make_call(own->aor) : make_call();
   // In a turn of its own, so that nothing is told before the caller knows of it.
   parts_.loop.post([this, alive = alive_, number = made.number(), uri] {
     const auto found = *alive ? calls_.find(number) : calls_.end();
@@ -119,6 +121,29 @@ base::Result<Call*> Agent::call(std::string_view whom) {
       found->second->dial(uri);
   });
   return &made;
+}
+
+const Agent::Public* Agent::public_of(std::string_view address) const {
+  const auto uri = sip::parse_uri(address);
+  if (!uri || !uri->is_sip) return nullptr;
+  const std::string aor = sip::address_of_record(*uri);
+  for (const auto& one : publics_)
+    if (one->aor == aor && one->up) return one.get();
+  return nullptr;
+}
+
+std::function<std::optional<sip::Flow>()> Agent::way_of(std::string address) const {
+  return [this, address = std::move(address)] {
+    const Public* own = public_of(address);
+    return own ? own->registration->way() : std::nullopt;
+  };
+}
+
+// Only who has passed the registration on knows whose the address is.
+bool Agent::is_known_there(const Public& address) const {
+  const auto& way = address.registration->way();
+  if (!way || !parts_.transport.alive(*way)) return false;
+  return net::is_stream(way->transport) || way == line_.flow();
 }
 
 base::Status Agent::register_public(PublicAddress address) {
@@ -256,7 +281,7 @@ void Agent::on_line_up() {
   const bool first = !std::exchange(line_up_, true);
   if (first) user_.on_registered(line_.aor());
   for (auto& address : publics_)
-    if (!address->up) address->registration->refresh();
+    if (!address->up || !is_known_there(*address)) address->registration->refresh();
 }
 
 void Agent::on_line_down(const Trouble& why, bool final) {

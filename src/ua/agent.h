@@ -75,12 +75,15 @@ class Agent final : public sip::ServerUser, private LineUser, private Registrati
   void stop(std::function<void()> done);
 
   // "bob" (of the line's own domain), "bob@example.org", "sip:bob@example.org". The call is there until some
-  // time after on_ended.
-  base::Result<Call*> call(std::string_view whom);
+  // time after on_ended. `as`: the public address that it is made as (draft 4.2), which must be registered:
+  // it goes by the way of that registration, since nobody else knows that the address is ours.
+  base::Result<Call*> call(std::string_view whom, std::string_view as = {});
   // Keeps it registered, with the line's address as its Contact.
   base::Status register_public(PublicAddress address);
 
   bool registered() const { return line_up_; }
+  // This public address is.
+  bool registered(std::string_view address) const { return public_of(address) != nullptr; }
   // Those that have not ended, in the order in which they began.
   std::vector<Call*> calls();
 
@@ -92,8 +95,11 @@ class Agent final : public sip::ServerUser, private LineUser, private Registrati
     bool up = false;
     explicit Public(base::Random& random) : digest(random) {}
   };
-  Call& make_call();
-  CallParts call_parts();
+  const Public* public_of(std::string_view address) const;
+  bool is_known_there(const Public& address) const;
+  std::function<std::optional<sip::Flow>()> way_of(std::string address) const;
+  Call& make_call(std::string_view as = {});
+  CallParts call_parts(std::string_view as);
   void refuse(sip::ServerTransaction& transaction, const sip::Message& request, int status,
               std::vector<sip::ExtraHeader> extra = {});
   bool refuses(sip::ServerTransaction& transaction, const sip::Message& request);

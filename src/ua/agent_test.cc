@@ -27,7 +27,7 @@ struct World {
 class Side final : public AgentUser {
  public:
   Side(World& world, std::string user, std::string ip, std::string server, net::Transport transport,
-       bool registers = false)
+       bool registers = false, bool takes_streams = true)
       : loop(world.loop),
         network(world.net.host(*net::Ip::parse(ip))),
         transport_(loop, *network, metrics),
@@ -35,8 +35,10 @@ class Side final : public AgentUser {
         sessions(loop) {
     transport_.set_handler(layer);
     const net::Address here{*net::Ip::parse(ip), 5060};
-    EXPECT_TRUE(
-        transport_.open({.locals = {{net::Transport::udp, here, ""}, {net::Transport::tcp, here, ""}}}));
+    sip::TransportConfig config;
+    config.locals = {{net::Transport::udp, here, ""}};
+    if (takes_streams) config.locals.push_back({net::Transport::tcp, here, ""});
+    EXPECT_TRUE(transport_.open(config));
     auto account =
         make_account("sip:" + user + "@sim", "", {{transport, {*net::Ip::parse(server), 5060}}, "", false});
     account->registers = registers;
@@ -135,6 +137,42 @@ TEST_P(Calls, EndWhenTheOtherSideVanishes) {
 
 INSTANTIATE_TEST_SUITE_P(Over, Calls, ::testing::Values(net::Transport::udp, net::Transport::tcp),
                          [](const auto& which) { return std::string(net::transport_name(which.param)); });
+
+// RFC 3261 18.1.1: what is too long for UDP.
+TEST(LongRequests, LeaveOverAStream) {
+  World world;
+  Side alice(world, "alice", "10.0.0.1", "10.0.0.2", net::Transport::udp);
+  Side bob(world, "bob", "10.0.0.2", "10.0.0.1", net::Transport::udp);
+  alice.sessions.more = "a=" + std::string(1000, 'x') + "\r\n";
+  ASSERT_TRUE(alice.agent->call("bob"));
+  ASSERT_TRUE(world.loop.run_until([&] { return alice.established == 1; }, 5s));
+  EXPECT_EQ(alice.metrics.value("ua_requests_widened_total"), 1u);
+  EXPECT_EQ(alice.transport_.connections(), 1u);
+  alice.latest->hang_up();
+  world.loop.run_for(1s);
+  EXPECT_EQ(bob.ended, 1);
+  EXPECT_EQ(alice.metrics.value("ua_requests_widened_total"), 1u);
+}
+
+// limits::kStreamRefused
+TEST(LongRequests, LeaveOverUdpWhereStreamsAreRefused) {
+  World world;
+  Side alice(world, "alice", "10.0.0.1", "10.0.0.2", net::Transport::udp);
+  Side bob(world, "bob", "10.0.0.2", "10.0.0.1", net::Transport::udp, false, false);
+  alice.sessions.more = "a=" + std::string(1000, 'x') + "\r\n";
+  for (int i = 1; i <= 2; ++i) {
+    ASSERT_TRUE(alice.agent->call("bob"));
+    ASSERT_TRUE(world.loop.run_until([&] { return alice.established == i && bob.established == i; }, 6s));
+    EXPECT_EQ(alice.metrics.value("ua_requests_widened_total"), 1u);
+    EXPECT_EQ(alice.metrics.value("ua_requests_narrowed_total"), 1u);
+    alice.latest->hang_up();
+    world.loop.run_for(1s);
+  }
+  world.loop.run_for(limits::kStreamRefused);
+  ASSERT_TRUE(alice.agent->call("bob"));
+  ASSERT_TRUE(world.loop.run_until([&] { return alice.established == 3; }, 6s));
+  EXPECT_EQ(alice.metrics.value("ua_requests_widened_total"), 2u);
+}
 
 // limits::kMaxFlowTries: nothing listens there.
 TEST(Agent, TriesAnotherConnectionAndGivesUp) {

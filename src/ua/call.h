@@ -88,6 +88,8 @@ struct CallParts {
   CallOwner& owner;
   std::string local;  // From and Contact's display: "<sip:alice@p2psip.org>"
   base::Duration session_expires;
+  // Of a call as a public address: where the first INVITE leaves. Null: as the line says.
+  std::function<std::optional<sip::Flow>()> way;
 };
 
 class Call final : private Requester, private SessionUser {
@@ -138,7 +140,7 @@ class Call final : private Requester, private SessionUser {
   struct Fork {
     Dialog dialog;
     std::uint32_t rseq = 0;  // of the last reliable provisional response
-    base::Buffer ack;        // of the first INVITE's 2xx
+    Client::Ack ack;         // of the first INVITE's 2xx
     bool described = false;  // its answer has been accepted
   };
   // A request that came and has not been answered finally.
@@ -210,6 +212,7 @@ class Call final : private Requester, private SessionUser {
   void on_allocated(const std::string& what) override { parts_.user.on_allocated(*this, what); }
   void on_media_up(const std::string& pair) override { parts_.user.on_media(*this, pair); }
   void on_first_audio() override { parts_.user.on_first_audio(*this); }
+  void on_reoffer() override { renegotiate(); }
   void on_path_lost(const std::string& why) override;
   void on_media_failed(const std::string& why) override;
   void on_dtmf(char digit) override { parts_.user.on_dtmf(*this, digit); }
@@ -263,7 +266,7 @@ class Call final : private Requester, private SessionUser {
   bool change_wanted_ = false, offering_ = false;
   std::uint64_t reinvite_id_ = 0, update_id_ = 0;
   std::uint64_t reinvited_id_ = 0;  // the last one that was agreed to, and the ACK of its 2xx
-  base::Buffer reinvite_ack_;
+  Client::Ack reinvite_ack_;
   Open update_in_;
   base::Timer again_, drop_;
 };

@@ -56,6 +56,7 @@ void Call::send_invite() {
              .routes = parts_.line.routes(),
              .headers = dialog_headers(),
              .body = description_,
+             .flow = parts_.way ? parts_.way() : std::nullopt,
              .next_cseq = [this] { return ++cseq_; }};
   for (auto& line : timer_.in_request()) invite_.headers.push_back(std::move(line));
   if (state_ == State::preparing) state_ = State::calling;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/limits.h"
 #include "sip/make_request.h"
 #include "ua/limits.h"
 
@@ -43,51 +44,142 @@ Trouble trouble_of(const sip::Message& response, std::string expected) {
           std::string(advice(response.status()))};
 }
 
-Client::Client(sip::TransportLayer& transport, sip::TransactionLayer& transactions, base::Random& random,
-               base::Metrics& metrics, Line& line)
-    : transport_(transport),
+struct Client::WrittenAck {
+  base::Buffer bytes;             // once its way is known
+  std::optional<sip::Flow> flow;  // none: the line's own
+  bool wanted = false;
+};
+
+Client::Client(base::Loop& loop, sip::TransportLayer& transport, sip::TransactionLayer& transactions,
+               base::Random& random, base::Metrics& metrics, Line& line)
+    : loop_(loop),
+      transport_(transport),
       transactions_(transactions),
       random_(random),
       line_(line),
-      challenges_refused_(metrics.counter(
-          "ua_challenges_refused_total", "challenges that no password of ours is for, or that refused it")) {}
+      challenges_refused_(metrics.counter("ua_challenges_refused_total",
+                                          "challenges that no password of ours is for, or that refused it")),
+      failovers_(
+          metrics.counter("ua_failovers_total",
+                          "requests sent to another server because one was silent, gone or overloaded")),
+      widened_(metrics.counter("ua_requests_widened_total",
+                               "requests over a stream because they are too long for UDP")),
+      narrowed_(metrics.counter("ua_requests_narrowed_total",
+                                "such requests over UDP after all: their server takes no streams")) {}
 
 Client::~Client() = default;
 
+Client::Entry* Client::find(std::uint64_t id) {
+  const auto found = entries_.find(id);
+  return found == entries_.end() ? nullptr : found->second.get();
+}
+
 std::uint64_t Client::send(Outgoing request, Requester& requester) {
-  auto entry = std::make_unique<Entry>();
-  entry->id = ++last_id_;
-  entry->request = std::move(request);
-  entry->requester = &requester;
-  if (!transmit(*entry)) return 0;
-  entries_.emplace(entry->id, std::move(entry));
-  return last_id_;
+  const std::uint64_t id = ++last_id_;
+  auto made = std::make_unique<Entry>(loop_.timers(), [this, id] { lose_patience(id); });
+  Entry& entry = *made;
+  entry.id = id;
+  entry.request = std::move(request);
+  entry.requester = &requester;
+  entries_.emplace(id, std::move(made));
+  if (entry.request.next_hop.empty())
+    on_located(id, {});
+  else
+    line_.locate(entry.request.next_hop, [this, alive = std::weak_ptr(alive_), id](Places places) {
+      if (!alive.expired()) on_located(id, std::move(places));
+    });
+  entry.sending = false;
+  if (!entry.unsent) return id;
+  entries_.erase(id);
+  return 0;
+}
+
+void Client::on_located(std::uint64_t id, Places places) {
+  Entry* entry = find(id);
+  if (!entry) return;
+  entry->places = std::move(places);
+  entry->unsent = !transmit(*entry);
+  if (!entry->unsent || entry->sending) return;
+  const auto gone = std::move(entries_.extract(id).mapped());
+  if (!gone->requester) return;
+  gone->requester->on_failure(id, {"a way to the other side", "none", "check the network"});
+  if (gone->requester) gone->requester->on_done(id);
+}
+
+std::optional<sip::Flow> Client::way_of(Entry& entry) {
+  for (; entry.place < entry.places.size(); ++entry.place)
+    if (auto flow = transport_.flow_to(entry.places[entry.place])) return flow;
+  if (entry.request.flow && transport_.alive(*entry.request.flow)) return entry.request.flow;
+  return line_.flow();
+}
+
+// Those who are not our server get none before they have asked.
+Headers Client::credentials_for(const Entry& entry, std::string_view method) const {
+  const Outgoing& request = entry.request;
+  if (entry.place < entry.places.size() && entry.challenges == 0) return {};
+  Headers credentials = line_.digest().lines(method, request.uri);
+  if (request.digest && request.digest != &line_.digest())
+    for (auto& line : request.digest->lines(method, request.uri)) credentials.push_back(std::move(line));
+  return credentials;
+}
+
+namespace {
+
+// A proxy answers these at once, be it by a 100. To others it says nothing before the other side does (RFC
+// 4320), so that its silence tells nothing.
+bool is_answered_at_once(sip::Method method) {
+  return method == sip::Method::invite || method == sip::Method::register_;
+}
+
+}  // namespace
+
+sip::ClientTransaction& Client::open(const Entry& entry, const sip::Flow& flow) {
+  const sip::Method method = entry.request.method;
+  return transactions_.open_client(method, sip::method_name(method), flow, *this);
+}
+
+// RFC 3261 18.1.1, to a server that has not refused it.
+std::optional<sip::Flow> Client::wide_way(const sip::Flow& udp) {
+  const auto refused = without_streams_.find(udp.remote);
+  if (refused != without_streams_.end() && loop_.now() - refused->second < limits::kStreamRefused)
+    return std::nullopt;
+  return transport_.flow_to(line_.stream_to(udp.remote));
 }
 
 bool Client::transmit(Entry& entry) {
-  const auto flow = line_.flow();
+  const auto flow = way_of(entry);
   if (!flow) return false;
   const Outgoing& request = entry.request;
   const auto method = sip::method_name(request.method);
   entry.flow = *flow;
-  entry.credentials = line_.digest().lines(method, request.uri);
-  if (request.digest && request.digest != &line_.digest())
-    for (auto& line : request.digest->lines(method, request.uri))
-      entry.credentials.push_back(std::move(line));
-  sip::ClientTransaction& transaction = transactions_.open_client(request.method, method, *flow, *this);
-  transaction.context = &entry;
+  entry.credentials = credentials_for(entry, method);
+  entry.widened = false;
+  const std::uint32_t cseq = request.next_cseq();
+  sip::ClientTransaction* transaction = &open(entry, *flow);
+  auto bytes = write(entry.credentials, request, cseq, *flow, transaction->branch().view());
+  if (!net::is_stream(flow->transport) && bytes.size() > sip::limits::kMaxUdpRequest)
+    if (const auto stream = wide_way(*flow)) {
+      ++widened_;
+      entry.widened = true;
+      transactions_.discard(*transaction);
+      transaction = &open(entry, *stream);
+      bytes = write(entry.credentials, request, cseq, *stream, transaction->branch().view());
+    }
+  transaction->context = &entry;
   if (entry.transaction) entry.transaction->context = nullptr;  // what still comes of it is over
-  entry.transaction = &transaction;
-  transactions_.start(transaction,
-                      write(entry, request, request.next_cseq(), *flow, transaction.branch().view()));
+  entry.transaction = transaction;
+  const bool more = entry.place < entry.places.size() ? entry.has_more_places() : line_.has_another();
+  if (more && is_answered_at_once(request.method) && entry.flows + 1 < limits::kMaxFlowTries)
+    entry.patience.start(limits::kServerPatience);
+  transactions_.start(*transaction, std::move(bytes));
   return true;
 }
 
-base::Buffer Client::write(const Entry& entry, const Outgoing& request, std::uint32_t cseq,
+base::Buffer Client::write(const Headers& credentials, const Outgoing& request, std::uint32_t cseq,
                            const sip::Flow& flow, std::string_view branch) {
   std::vector<sip::ExtraHeader> extra;
   for (const auto& [name, value] : request.headers) extra.push_back({name, value});
-  for (const auto& [name, value] : entry.credentials) extra.push_back({name, value});
+  for (const auto& [name, value] : credentials) extra.push_back({name, value});
   extra.push_back({"User-Agent", kUserAgent});
   if (!request.body.empty()) extra.push_back({"Content-Type", "application/sdp"});
   return sip::make_request({.method = sip::method_name(request.method),
@@ -102,27 +194,49 @@ base::Buffer Client::write(const Entry& entry, const Outgoing& request, std::uin
                            sip::via_value(flow, transport_.sent_by(flow), branch));
 }
 
-void Client::cancel(std::uint64_t id) {
+std::optional<sip::Flow> Client::flow_of(std::uint64_t id) const {
   const auto found = entries_.find(id);
-  if (found == entries_.end()) return;
-  found->second->cancelled = true;
-  if (found->second->transaction) transactions_.cancel(*found->second->transaction);
+  return found == entries_.end() ? std::nullopt : std::optional(found->second->flow);
+}
+
+void Client::cancel(std::uint64_t id) {
+  Entry* entry = find(id);
+  if (!entry) return;
+  entry->cancelled = true;
+  if (entry->transaction) transactions_.cancel(*entry->transaction);
 }
 
 void Client::forget(std::uint64_t id) {
-  const auto found = entries_.find(id);
-  if (found != entries_.end()) found->second->requester = nullptr;
+  if (Entry* entry = find(id)) entry->requester = nullptr;
 }
 
-base::Buffer Client::make_ack(std::uint64_t invite, const Outgoing& ack, std::uint32_t cseq) {
-  const auto found = entries_.find(invite);
-  const auto flow = line_.flow();
-  if (found == entries_.end() || !flow) return {};
-  return write(*found->second, ack, cseq, *flow, "z9hG4bK" + random_.token(16));
+Client::Ack Client::make_ack(std::uint64_t invite, Outgoing request, std::uint32_t cseq) {
+  const Entry* entry = find(invite);
+  if (!entry) return {};
+  auto ack = std::make_shared<WrittenAck>();
+  const bool known_there = !entry->places.empty();
+  const auto located = [this, alive = std::weak_ptr(alive_), ack, request, cseq, known_there,
+                        credentials = entry->credentials](const Places& places) {
+    if (alive.expired()) return;
+    for (std::size_t i = 0; i < places.size() && !ack->flow; ++i) ack->flow = transport_.flow_to(places[i]);
+    const auto flow = ack->flow ? ack->flow : line_.flow();
+    if (!flow) return;
+    ack->bytes = write(ack->flow && !known_there ? Headers{} : credentials, request, cseq, *flow,
+                       "z9hG4bK" + random_.token(16));
+    if (ack->wanted) send_ack(ack);
+  };
+  if (request.next_hop.empty())
+    located({});
+  else
+    line_.locate(request.next_hop, located);
+  return ack;
 }
 
-void Client::send_ack(const base::Buffer& ack) {
-  if (const auto flow = line_.flow(); flow && ack) transport_.send(*flow, ack);
+void Client::send_ack(const Ack& ack) {
+  if (!ack) return;
+  ack->wanted = true;
+  const auto flow = ack->flow ? ack->flow : line_.flow();
+  if (flow && ack->bytes) transport_.send(*flow, ack->bytes);
 }
 
 bool Client::answers_challenge(Entry& entry, const sip::Message& response) {
@@ -140,14 +254,40 @@ bool Client::answers_challenge(Entry& entry, const sip::Message& response) {
   return transmit(entry);
 }
 
-// 17.1.4 and RFC 5626 4.5: the flow is gone, not the other side.
-bool Client::retry_elsewhere(Entry& entry, sip::ClientFailure why) {
-  if (entry.transaction->has_provisional() && why == sip::ClientFailure::timeout) return false;
-  line_.failed(entry.flow);
+// 17.1.4, RFC 5626 4.5, RFC 3263 4.3: the flow is gone, or its server; not the other side.
+bool Client::retry_elsewhere(Entry& entry) {
+  if (entry.place < entry.places.size())
+    ++entry.place;
+  else
+    line_.failed(entry.flow);
+  if (entry.request.flow == entry.flow) entry.request.flow.reset();
   if (entry.cancelled || ++entry.flows >= limits::kMaxFlowTries) return false;
-  const auto next = line_.flow();
-  const bool same = next && !net::is_stream(next->transport) && *next == entry.flow;
-  return next && !same && transmit(entry);
+  const auto next = way_of(entry);
+  if (!next || *next == entry.flow) return false;
+  entry.attempt = entry.other_attempt = {};  // another server may ask once more
+  if (!transmit(entry)) return false;
+  ++failovers_;
+  return true;
+}
+
+// 18.1.1: a server that refuses streams gets it over UDP.
+bool Client::retry_narrow(Entry& entry) {
+  if (!std::exchange(entry.widened, false) || entry.transaction->has_provisional()) return false;
+  if (without_streams_.size() >= limits::kMaxStreamsRefused) without_streams_.clear();
+  const auto udp = way_of(entry);
+  if (!udp || net::is_stream(udp->transport)) return false;
+  without_streams_[udp->remote] = loop_.now();
+  ++narrowed_;
+  return !entry.cancelled && transmit(entry);
+}
+
+// A server that has not said anything yet; the others are not kept waiting (RFC 3263 4.3 would have it wait
+// for 32 seconds).
+void Client::lose_patience(std::uint64_t id) {
+  Entry* entry = find(id);
+  if (!entry || entry->answered || !entry->requester || entry->transaction->has_provisional()) return;
+  sip::ClientTransaction& silent = *entry->transaction;
+  if (retry_elsewhere(*entry)) transactions_.cancel(silent);
 }
 
 void Client::on_response(sip::ClientTransaction& transaction, const sip::Message& response) {
@@ -157,6 +297,7 @@ void Client::on_response(sip::ClientTransaction& transaction, const sip::Message
   if (entry.requester && !entry.answered && (status == 401 || status == 407) &&
       answers_challenge(entry, response))
     return;
+  if (entry.requester && !entry.answered && status == 503 && retry_elsewhere(entry)) return;
   entry.answered = entry.answered || status >= 200;
   if (entry.requester) entry.requester->on_response(entry.id, response);
 }
@@ -164,17 +305,22 @@ void Client::on_response(sip::ClientTransaction& transaction, const sip::Message
 void Client::on_failure(sip::ClientTransaction& transaction, sip::ClientFailure why) {
   if (!transaction.context) return;
   Entry& entry = *static_cast<Entry*>(transaction.context);
-  if (!entry.requester) return line_.failed(entry.flow);
-  if (retry_elsewhere(entry, why)) return;
+  const bool silent = why == sip::ClientFailure::timeout;
+  if (!silent && retry_narrow(entry)) return;
+  const bool tells = !silent || (!transaction.has_provisional() && is_answered_at_once(transaction.method()));
+  if (tells && retry_elsewhere(entry)) return;
   entry.answered = true;
-  const std::string where = net::Endpoint{entry.flow.transport, entry.flow.remote}.text();
-  if (why == sip::ClientFailure::timeout)
+  if (!entry.requester) return;
+  const sip::Flow& by = transaction.flow();
+  const std::string where = net::Endpoint{by.transport, by.remote}.text();
+  if (silent)
     return entry.requester->on_failure(
         entry.id, {fmt::format("an answer from {}", where), "none in 32 s",
                    "check that the server runs, and that nothing between drops its packets"});
   entry.requester->on_failure(
-      entry.id, {fmt::format("{} to take a request", where), "nothing listens there, or the connection ended",
-                 "check the address and that the server runs"});
+      entry.id,
+      {fmt::format("{} to take a request", where), "nothing listens there, or the connection ended",
+       "check the address, that the server runs, and over TLS that its certificate is for its domain"});
 }
 
 void Client::on_gone(sip::ClientTransaction& transaction) {

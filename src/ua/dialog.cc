@@ -79,8 +79,10 @@ void Dialog::refresh_target(const sip::Message& message) {
 Outgoing Dialog::request(sip::Method method) const {
   Outgoing out{
       .method = method, .uri = target, .from = local, .to = remote, .call_id = call_id, .routes = routes};
+  out.next_hop = target;
   if (routes.empty()) return out;
   const auto first = sip::parse_name_addr(routes.front());
+  if (first) out.next_hop = first->uri.text;
   if (!first || first->uri.param("lr")) return out;
   // A strict router: it takes its own URI for the Request-URI, and the target stands last.
   out.uri = first->uri.text;

@@ -5,31 +5,11 @@
 #include "base/log.h"
 #include "ua/ice_path.h"
 #include "ua/limits.h"
+#include "ua/rate.h"
 #include "ua/relay_tunnels.h"
 #include "ua/relay_watch.h"
 
 namespace causeway::ua {
-namespace {
-
-// So many in every second, counted from the first one in it.
-class Rate {
- public:
-  explicit Rate(int most) : most_(most) {}
-  bool takes_one(base::Instant now) {
-    if (now - since_ >= std::chrono::seconds(1)) {
-      since_ = now;
-      count_ = 0;
-    }
-    return count_++ < most_;
-  }
-
- private:
-  const int most_;
-  int count_ = 0;
-  base::Instant since_{};
-};
-
-}  // namespace
 
 class IceAgent::Impl final : public IcePath::Owner {
  public:
@@ -53,6 +33,11 @@ class IceAgent::Impl final : public IcePath::Owner {
     const auto& known = newest_->remote_credentials();
     if (remote.ice && (!newest_->has_consent() || (known && *known != *remote.ice))) restart();
     newest_->set_remote(remote);
+  }
+
+  void follow(const RemoteMedia& remote) {
+    statistics_.candidates_left_out += remote.candidates_left_out;
+    newest_->follow(remote);
   }
 
   void restart() {
@@ -182,6 +167,7 @@ void IceAgent::gather() { impl_->gather(); }
 bool IceAgent::is_gathered() const { return impl_->is_gathered(); }
 void IceAgent::describe(LocalMedia& media) const { impl_->describe(media); }
 void IceAgent::set_remote(const RemoteMedia& remote) { impl_->set_remote(remote); }
+void IceAgent::follow(const RemoteMedia& remote) { impl_->follow(remote); }
 void IceAgent::restart() { impl_->restart(); }
 void IceAgent::restart(std::vector<RelayServer> relays) { impl_->restart(std::move(relays)); }
 bool IceAgent::is_connected() const { return impl_->is_connected(); }

@@ -1,5 +1,6 @@
 // One side of one call's path for media: ICE (RFC 8445) on libnice, with consent (RFC 7675), and what is left
-// of it where the other side knows no ICE. One component: RTCP is multiplexed (offer_answer.h).
+// of it where the other side knows no ICE. One component: RTCP is multiplexed (offer_answer.h); without ICE
+// there may be a second one for it, to which RTCP goes if the other side has named a port for that.
 //
 // The normal case, everything on the media thread:
 //
@@ -39,6 +40,7 @@ struct IceConfig {
   bool relay_only = false;               // only relayed candidates are told, and used
   std::vector<net::Ip> local_addresses;  // empty: those of all interfaces
   bool controlling = false;              // RFC 8445 6.1.1: the side that offers first
+  bool rtcp_port = false;                // a second component, for RTCP of its own
   // For relays over TLS; over TCP their end is then noticed too. One for all calls.
   std::shared_ptr<RelayTunnels> tunnels;
 };
@@ -72,16 +74,19 @@ class IceAgent {
   IceAgent(MediaThread& thread, IceConfig config, Events& events);
   ~IceAgent();
 
-  // At most limits::kGatherPatience.
+  // At most limits::kGatherPatience; where only relays may be told, limits::kRelayPatience.
   void gather();
   // on_gathered has come, and nothing has been gathered anew since. Until then there is nothing to describe.
   bool is_gathered() const;
-  // Fills in ice, credentials, candidates and default_rtp of what is said next.
+  // Fills in ice, credentials, candidates, default_rtp and default_rtcp of what is said next.
   void describe(LocalMedia& media) const;
   // What the other side has said last, also while candidates are still being gathered. Other credentials than
   // before are its restart: if this side has not begun one, it follows with its own, and what it says is
   // ready when on_gathered comes again.
   void set_remote(const RemoteMedia& remote);
+  // The same offer of ours was answered by another one, too (forking), and this one it is: checks begin anew,
+  // with the credentials and candidates that have been told.
+  void follow(const RemoteMedia& remote);
   // New credentials and candidates (RFC 8445 9). `relays`: instead of those that there were; those lost are
   // left out.
   void restart();

@@ -3,14 +3,18 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "ua/limits.h"
 
 namespace causeway::ua {
 namespace {
 
-constexpr guint kComponent = 1;
+constexpr guint kComponent = 1, kRtcp = 2;
 constexpr gint kExpedited = 0xb8;  // DSCP EF (RFC 4594 4.1)
+// Between two questions to servers or to the other side; RFC 8445 14.2 allows no less. With libnice's own 20
+// ms most of a call's set-up is this timer: two steps to gather, four to find the path.
+constexpr guint kPace = 5;
 
 NiceAddress to_nice(const net::Address& address) {
   sockaddr_storage bytes{};
@@ -55,14 +59,14 @@ NiceCandidateType nice_type(Candidate::Type type) {
   return NICE_CANDIDATE_TYPE_RELAYED;
 }
 
-NiceCandidate* to_nice(const Candidate& candidate, guint stream) {
+NiceCandidate* to_nice(const Candidate& candidate, guint stream, guint component = kComponent) {
   NiceCandidate* nice = nice_candidate_new(nice_type(candidate.type));
   nice->transport = NICE_CANDIDATE_TRANSPORT_UDP;
   nice->addr = to_nice(candidate.address);
   nice->base_addr = to_nice(candidate.related.value_or(candidate.address));
   nice->priority = candidate.priority;
   nice->stream_id = stream;
-  nice->component_id = kComponent;
+  nice->component_id = component;
   g_strlcpy(nice->foundation, candidate.foundation.c_str(), sizeof nice->foundation);
   return nice;
 }
@@ -70,6 +74,7 @@ NiceCandidate* to_nice(const Candidate& candidate, guint stream) {
 // With relay_only the address that it was found from is nobody's business (RFC 8839 5.1).
 Candidate from_nice(const NiceCandidate& nice, bool relay_only) {
   Candidate candidate;
+  candidate.component = nice.component_id;
   candidate.foundation = nice.foundation;
   candidate.priority = nice.priority;
   candidate.address = from_nice(nice.addr);
@@ -100,6 +105,22 @@ int reach(const NiceCandidate& candidate) {
   }
 }
 
+// The one that is told in c= and m=: of those that reach furthest IPv4 before IPv6, if both are asked for.
+const NiceCandidate* best_of(const std::vector<NiceCandidate*>& candidates, bool is_v4) {
+  const NiceCandidate* best = nullptr;
+  for (const NiceCandidate* candidate : candidates) {
+    if (from_nice(candidate->addr).ip.is_v4() != is_v4) continue;
+    const auto rank = [](const NiceCandidate& c) { return std::pair(reach(c), c.priority); };
+    if (best == nullptr || rank(*candidate) > rank(*best)) best = candidate;
+  }
+  return best;
+}
+
+const NiceCandidate* best_of(const std::vector<NiceCandidate*>& candidates) {
+  const NiceCandidate *v4 = best_of(candidates, true), *v6 = best_of(candidates, false);
+  return v4 != nullptr && (v6 == nullptr || reach(*v4) >= reach(*v6)) ? v4 : v6;
+}
+
 void free_candidates(GSList* list) {
   g_slist_free_full(list,
                     [](gpointer candidate) { nice_candidate_free(static_cast<NiceCandidate*>(candidate)); });
@@ -126,8 +147,9 @@ struct IcePath::Callbacks {
   static void selected(NiceAgent*, guint, guint, NiceCandidate*, NiceCandidate*, gpointer self) {
     static_cast<IcePath*>(self)->later(&IcePath::see_pair);
   }
-  static void packet(NiceAgent*, guint, guint, guint size, gchar* bytes, gpointer self) {
+  static void packet(NiceAgent*, guint, guint component, guint size, gchar* bytes, gpointer self) {
     auto& path = *static_cast<IcePath*>(self);
+    if (component == kComponent) path.heard_ = true;
     path.owner_.path_packet(path, {reinterpret_cast<const std::uint8_t*>(bytes), size});
   }
 };
@@ -136,13 +158,17 @@ IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
     : thread_(thread),
       owner_(owner),
       relay_only_(config.relay_only),
+      controlling_(config.controlling),
       agent_(nice_agent_new_full(thread.context(), NICE_COMPATIBILITY_RFC5245,
                                  static_cast<NiceAgentOption>(NICE_AGENT_OPTION_REGULAR_NOMINATION |
                                                               NICE_AGENT_OPTION_CONSENT_FRESHNESS))),
+      components_(config.rtcp_port ? 2 : 1),
       patience_(thread),
+      channel_(thread),
       self_(std::make_shared<IcePath*>(this)) {
   g_object_set(agent_, "controlling-mode", config.controlling, "force-relay", config.relay_only, "upnp",
-               FALSE, "ice-tcp", FALSE, "max-connectivity-checks", limits::kMaxChecks, nullptr);
+               FALSE, "ice-tcp", FALSE, "max-connectivity-checks", limits::kMaxChecks, "stun-pacing-timer",
+               kPace, nullptr);
   if (config.stun && !config.relay_only)
     g_object_set(agent_, "stun-server", config.stun->ip.text().c_str(), "stun-server-port", config.stun->port,
                  nullptr);
@@ -150,7 +176,7 @@ IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
     NiceAddress local = to_nice(net::Address{ip, 0});
     nice_agent_add_local_address(agent_, &local);
   }
-  stream_ = nice_agent_add_stream(agent_, 1);
+  stream_ = nice_agent_add_stream(agent_, components_);
   nice_agent_set_stream_tos(agent_, stream_, kExpedited);
   gchar *ufrag = nullptr, *password = nullptr;
   if (nice_agent_get_local_credentials(agent_, stream_, &ufrag, &password)) credentials_ = {ufrag, password};
@@ -161,14 +187,17 @@ IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
   g_signal_connect(agent_, "new-candidate-full", G_CALLBACK(Callbacks::found), this);
   g_signal_connect(agent_, "component-state-changed", G_CALLBACK(Callbacks::changed), this);
   g_signal_connect(agent_, "new-selected-pair-full", G_CALLBACK(Callbacks::selected), this);
-  nice_agent_attach_recv(agent_, stream_, kComponent, thread.context(), Callbacks::packet, this);
+  for (guint component = kComponent; component <= components_; ++component)
+    nice_agent_attach_recv(agent_, stream_, component, thread.context(), Callbacks::packet, this);
 }
 
 IcePath::~IcePath() {
   *self_ = nullptr;
   g_signal_handlers_disconnect_by_data(agent_, this);
-  nice_agent_attach_recv(agent_, stream_, kComponent, nullptr, nullptr, nullptr);
-  for (NiceCandidate* candidate : locals_) nice_candidate_free(candidate);
+  for (guint component = kComponent; component <= components_; ++component)
+    nice_agent_attach_recv(agent_, stream_, component, nullptr, nullptr, nullptr);
+  for (const auto* locals : {&locals_, &rtcp_locals_})
+    for (NiceCandidate* candidate : *locals) nice_candidate_free(candidate);
   // Allocations are given back by a request that wants an answer.
   nice_agent_close_async(
       agent_, [](GObject* agent, GAsyncResult*, gpointer) { g_object_unref(agent); }, nullptr);
@@ -178,8 +207,9 @@ void IcePath::add_relays(const IceConfig& config) {
   for (std::size_t i = 0; i < std::min(config.relays.size(), limits::kMaxRelays); ++i) {
     const RelayServer& relay = config.relays[i];
     const net::Address& at = relay.endpoint.address;
-    nice_agent_set_relay_info(agent_, stream_, kComponent, at.ip.text().c_str(), at.port, relay.user.c_str(),
-                              relay.password.c_str(), relay_type(relay.endpoint.transport));
+    for (guint component = kComponent; component <= components_; ++component)
+      nice_agent_set_relay_info(agent_, stream_, component, at.ip.text().c_str(), at.port, relay.user.c_str(),
+                                relay.password.c_str(), relay_type(relay.endpoint.transport));
   }
 }
 
@@ -190,7 +220,8 @@ void IcePath::later(void (IcePath::*what)()) {
 }
 
 void IcePath::gather() {
-  patience_.start(limits::kGatherPatience, [this] { finish_gathering(); });
+  patience_.start(relay_only_ ? limits::kRelayPatience : limits::kGatherPatience,
+                  [this] { finish_gathering(); });
   if (!nice_agent_gather_candidates(agent_, stream_)) fail("no socket could be opened on any local address");
 }
 
@@ -199,48 +230,55 @@ void IcePath::hurry_gathering() {
   if (!gathered_ && !failed_) patience_.start(limits::kMoreRelays, [this] { finish_gathering(); });
 }
 
-void IcePath::finish_gathering() {
-  if (gathered_ || failed_) return;
-  gathered_ = true;
-  patience_.cancel();
-  GSList* list = nice_agent_get_local_candidates(agent_, stream_, kComponent);
+std::vector<NiceCandidate*> IcePath::gathered_locals(guint component) const {
+  std::vector<NiceCandidate*> locals;
+  GSList* list = nice_agent_get_local_candidates(agent_, stream_, component);
   for (GSList* at = list; at != nullptr; at = at->next) {
     auto* candidate = static_cast<NiceCandidate*>(at->data);
     const bool wanted = candidate->transport == NICE_CANDIDATE_TRANSPORT_UDP &&
                         !is_link_local(from_nice(candidate->addr).ip) &&
                         (!relay_only_ || candidate->type == NICE_CANDIDATE_TYPE_RELAYED);
     if (wanted)
-      locals_.push_back(candidate);
+      locals.push_back(candidate);
     else
       nice_candidate_free(candidate);
   }
   g_slist_free(list);
+  return locals;
+}
+
+void IcePath::finish_gathering() {
+  if (gathered_ || failed_) return;
+  gathered_ = true;
+  patience_.cancel();
+  locals_ = gathered_locals(kComponent);
+  if (components_ == kRtcp) rtcp_locals_ = gathered_locals(kRtcp);
   if (locals_.empty())
     return fail(relay_only_ ? "no relay has given an address" : "there is no local address");
   owner_.path_gathered(*this);
   if (waiting_) set_remote(*std::exchange(waiting_, {}));
 }
 
-// The one that is told in c= and m=: of those that reach furthest IPv4 before IPv6, if both are asked for.
-const NiceCandidate* IcePath::best_local(bool is_v4) const {
-  const NiceCandidate* best = nullptr;
-  for (const NiceCandidate* candidate : locals_) {
-    if (from_nice(candidate->addr).ip.is_v4() != is_v4) continue;
-    const auto rank = [](const NiceCandidate& c) { return std::pair(reach(c), c.priority); };
-    if (best == nullptr || rank(*candidate) > rank(*best)) best = candidate;
-  }
-  return best;
-}
-
 void IcePath::describe(LocalMedia& media) const {
   media.ice = true;
   media.credentials = credentials_;
-  media.candidates.clear();
-  for (const NiceCandidate* candidate : locals_)
-    media.candidates.push_back(from_nice(*candidate, relay_only_));
-  const NiceCandidate *v4 = best_local(true), *v6 = best_local(false);
-  const NiceCandidate* best = v4 != nullptr && (v6 == nullptr || reach(*v4) >= reach(*v6)) ? v4 : v6;
+  media.candidates = described(locals_);
+  media.rtcp_candidates = described(rtcp_locals_);
+  const NiceCandidate *best = best_of(locals_), *rtcp = best_of(rtcp_locals_);
   media.default_rtp = best != nullptr ? from_nice(best->addr) : net::Address{};
+  media.default_rtcp.reset();
+  if (rtcp != nullptr) media.default_rtcp = from_nice(rtcp->addr);
+  if (!own_end_) return;
+  // RFC 8445 12.1, RFC 8839 4.4.3: what has been found is the default from then on, and among the candidates.
+  media.default_rtp = own_end_->address;
+  if (std::ranges::find(media.candidates, own_end_->address, &Candidate::address) == media.candidates.end())
+    media.candidates.push_back(*own_end_);
+}
+
+std::vector<Candidate> IcePath::described(const std::vector<NiceCandidate*>& locals) const {
+  std::vector<Candidate> candidates;
+  for (const NiceCandidate* local : locals) candidates.push_back(from_nice(*local, relay_only_));
+  return candidates;
 }
 
 void IcePath::set_remote(const RemoteMedia& remote) {
@@ -255,18 +293,37 @@ void IcePath::set_remote(const RemoteMedia& remote) {
     begin_without_ice(remote);
 }
 
+void IcePath::follow(const RemoteMedia& remote) {
+  nice_agent_restart_stream(agent_, stream_);
+  nice_agent_set_local_credentials(agent_, stream_, credentials_.ufrag.c_str(),
+                                   credentials_.password.c_str());
+  selected_ = failed_ = by_signalling_ = false;
+  signalled_.reset();
+  own_end_.reset();
+  pair_.clear();
+  waiting_.reset();
+  set_remote(remote);
+}
+
 void IcePath::begin_checks(const RemoteMedia& remote) {
   remote_ = remote.ice;
   // RFC 8445 6.1.1: a lite agent never controls a full one.
   if (remote.ice_lite) g_object_set(agent_, "controlling-mode", TRUE, nullptr);
   nice_agent_set_remote_credentials(agent_, stream_, remote.ice->ufrag.c_str(), remote.ice->password.c_str());
-  GSList* list = nullptr;
-  for (const Candidate& candidate : remote.candidates)
-    list = g_slist_append(list, to_nice(candidate, stream_));
-  if (list != nullptr) nice_agent_set_remote_candidates(agent_, stream_, kComponent, list);
-  free_candidates(list);
+  set_candidates(kComponent, remote.candidates);
+  rtcp_apart_ = components_ == kRtcp && !remote.rtcp_candidates.empty();
+  if (rtcp_apart_) set_candidates(kRtcp, remote.rtcp_candidates);
   if (!selected_)
-    patience_.start(limits::kConnectPatience, [this] { fail("no pair of candidates has answered"); });
+    patience_.start(controlling_ ? limits::kNominationPatience : limits::kConnectPatience,
+                    [this] { fail("no pair of candidates has answered"); });
+}
+
+void IcePath::set_candidates(guint component, const std::vector<Candidate>& candidates) {
+  GSList* list = nullptr;
+  for (const Candidate& candidate : candidates)
+    list = g_slist_append(list, to_nice(candidate, stream_, component));
+  if (list != nullptr) nice_agent_set_remote_candidates(agent_, stream_, component, list);
+  free_candidates(list);
 }
 
 void IcePath::begin_without_ice(const RemoteMedia& remote) {
@@ -276,18 +333,24 @@ void IcePath::begin_without_ice(const RemoteMedia& remote) {
     signalled_.reset();
     return;
   }
+  rtcp_apart_ = remote.rtcp && select_signalled(kRtcp, *remote.rtcp);
   if (signalled_ == remote.rtp) return;
   signalled_ = remote.rtp;
-  const NiceCandidate* local = best_local(remote.rtp.ip.is_v4());
-  if (local == nullptr) return fail(fmt::format("no address of the family of {}", remote.rtp.text()));
+  if (best_of(locals_, remote.rtp.ip.is_v4()) == nullptr)
+    return fail(fmt::format("no address of the family of {}", remote.rtp.text()));
+  if (!select_signalled(kComponent, remote.rtp))
+    return fail(fmt::format("libnice does not take {} for a path", remote.rtp.text()));
+}
+
+bool IcePath::select_signalled(guint component, const net::Address& remote) {
+  const NiceCandidate* local = best_of(component == kRtcp ? rtcp_locals_ : locals_, remote.ip.is_v4());
+  if (local == nullptr) return false;
   Candidate named;
   named.foundation = fmt::format("signalled{}", ++named_);
-  named.address = remote.rtp;
-  GSList* list = g_slist_append(nullptr, to_nice(named, stream_));
-  nice_agent_set_remote_candidates(agent_, stream_, kComponent, list);
-  free_candidates(list);
-  if (!nice_agent_set_selected_pair(agent_, stream_, kComponent, local->foundation, named.foundation.c_str()))
-    return fail(fmt::format("libnice does not take {} for a path", remote.rtp.text()));
+  named.address = remote;
+  set_candidates(component, {named});
+  return nice_agent_set_selected_pair(agent_, stream_, component, local->foundation,
+                                      named.foundation.c_str());
 }
 
 // A pair may still be found when all that were known have failed: the other side's checks may come later, and
@@ -305,9 +368,26 @@ void IcePath::lose_consent() {
   const base::Instant now = MediaThread::now();
   const bool again = now - unanswered_ < limits::kConsentRound;
   unanswered_ = now;
-  if (again || !nice_agent_set_selected_pair(agent_, stream_, kComponent, local_foundation_.c_str(),
-                                             remote_foundation_.c_str()))
-    fail("the other side no longer answers (RFC 7675)");
+  if (again || !select_again()) fail("the other side no longer answers (RFC 7675)");
+}
+
+// The pair that is selected: for another round of consent, and another channel at its relay.
+bool IcePath::select_again() {
+  return nice_agent_set_selected_pair(agent_, stream_, kComponent, local_foundation_.c_str(),
+                                      remote_foundation_.c_str());
+}
+
+// From when packets are sent, and so may be expected. Those that came before the channel was bound say
+// nothing of it.
+void IcePath::watch_channel(int repeats) {
+  channel_.start(limits::kBindPatience, [this, repeats] {
+    heard_ = false;
+    channel_.start(limits::kBindSilence, [this, repeats] {
+      if (heard_ || !selected_ || !select_again()) return;
+      unanswered_ = MediaThread::now();  // this has begun a round of consent, too
+      if (repeats > 1) watch_channel(repeats - 1);
+    });
+  });
 }
 
 void IcePath::see_pair() {
@@ -320,12 +400,15 @@ void IcePath::see_pair() {
   local_foundation_ = local->foundation;
   remote_foundation_ = remote->foundation;
   pair_ = std::move(pair);
+  own_end_ = from_nice(*local, relay_only_);
   relay_.reset();
   if (local->type == NICE_CANDIDATE_TYPE_RELAYED) {
     NiceAddress server;
     nice_candidate_relay_address(local, &server);
     relay_ = from_nice(server);
   }
+  channel_.cancel();
+  channel_awaited_ = relay_.has_value();
   owner_.path_selected(*this);
 }
 
@@ -334,13 +417,17 @@ void IcePath::fail(std::string why) {
   failed_ = true;
   selected_ = false;
   patience_.cancel();
+  channel_.cancel();
   thread_.post([self = self_, why = std::move(why)] {
     if (*self) (*self)->owner_.path_failed(**self, why);
   });
 }
 
 bool IcePath::send(std::span<const std::uint8_t> packet) {
-  return nice_agent_send(agent_, stream_, kComponent, static_cast<guint>(packet.size()),
+  if (std::exchange(channel_awaited_, false)) watch_channel(limits::kBindRepeats);
+  const bool is_rtcp = packet.size() > 1 && packet[1] >= 192 && packet[1] <= 223;  // RFC 5761 4
+  return nice_agent_send(agent_, stream_, rtcp_apart_ && is_rtcp ? kRtcp : kComponent,
+                         static_cast<guint>(packet.size()),
                          reinterpret_cast<const gchar*>(packet.data())) == static_cast<gint>(packet.size());
 }
 

@@ -38,6 +38,8 @@ class IcePath {
   void describe(LocalMedia& media) const;
 
   void set_remote(const RemoteMedia& remote);
+  // Another one in place of the remote that there was; what this side has told stands.
+  void follow(const RemoteMedia& remote);
   const std::optional<IceCredentials>& remote_credentials() const { return remote_; }
 
   bool is_selected() const { return selected_; }
@@ -55,28 +57,40 @@ class IcePath {
   void see_state();
   void see_pair();
   void lose_consent();
+  bool select_again();
+  void watch_channel(int repeats);
   void fail(std::string why);
   void add_relays(const IceConfig& config);
+  std::vector<Candidate> described(const std::vector<NiceCandidate*>& locals) const;
+  void set_candidates(guint component, const std::vector<Candidate>& candidates);
   void begin_checks(const RemoteMedia& remote);
   void begin_without_ice(const RemoteMedia& remote);
-  const NiceCandidate* best_local(bool is_v4) const;
+  bool select_signalled(guint component, const net::Address& remote);
+  std::vector<NiceCandidate*> gathered_locals(guint component) const;
 
   MediaThread& thread_;
   Owner& owner_;
-  const bool relay_only_;
+  const bool relay_only_, controlling_;
   NiceAgent* agent_;
   guint stream_ = 0;
   IceCredentials credentials_;
-  std::vector<NiceCandidate*> locals_;  // since they have been gathered
+  const guint components_;
+  std::vector<NiceCandidate*> locals_;       // since they have been gathered
+  std::vector<NiceCandidate*> rtcp_locals_;  // of the second component
+  bool rtcp_apart_ = false;                  // RTCP goes by that
+  std::optional<Candidate> own_end_;         // of the selected pair
   std::optional<IceCredentials> remote_;
   std::optional<net::Address> signalled_;  // without ICE: where media goes
   int named_ = 0;                          // how many such addresses there have been
   std::optional<RemoteMedia> waiting_;     // was there before the local candidates
   bool gathered_ = false, selected_ = false, by_signalling_ = false, failed_ = false;
+  bool channel_awaited_ = false;  // at the relay, and nothing has been sent yet
+  bool heard_ = false;            // a packet, since channel_ has begun to listen
   std::string pair_, local_foundation_, remote_foundation_;
   std::optional<net::Address> relay_;
   base::Instant unanswered_{};  // when a round of consent has ended without an answer
   MediaTimer patience_;
+  MediaTimer channel_;              // at the relay: whether it was bound
   std::shared_ptr<IcePath*> self_;  // what tasks hold on to
 };
 

@@ -31,6 +31,14 @@ inline constexpr int kMaxChallenges = 3;
 // How often one request is sent anew because the flow it left on has ended.
 inline constexpr int kMaxFlowTries = 3;
 
+// A server of a domain that has others, and has not said anything: the next one is tried. Longer than three
+// retransmissions over UDP (0.5, 1.5, 3.5 s), and than a connection takes to fail (4 s).
+inline constexpr base::Duration kServerPatience = 4500ms;
+
+// A server that takes no streams is not asked again for this long; so many of them are remembered.
+inline constexpr base::Duration kStreamRefused = 600s;
+inline constexpr std::size_t kMaxStreamsRefused = 16;
+
 // An incoming call that nobody answers. As long as a proxy waits (Timer C).
 inline constexpr base::Duration kRinging = 180s;
 
@@ -77,34 +85,55 @@ inline constexpr std::size_t kMaxIceCredential = 256;
 // to carry.
 inline constexpr std::size_t kMaxRelays = 3;
 
+// The DNS is not waited for any longer before a call begins without the relays that it may name.
+inline constexpr base::Duration kRelaySearch = 1s;
+
 // Pairs that are checked: RFC 8445 6.1.2.5 recommends it as the most. Each gets a handful of small packets.
 inline constexpr unsigned kMaxChecks = 100;
 
 // A server that does not answer is not waited for any longer: the caller hears nothing meanwhile.
 inline constexpr base::Duration kGatherPatience = 2s;
+// Where only relays may be told there is no call without one. Each answers two questions, and libnice asks
+// each of them for two seconds.
+inline constexpr base::Duration kRelayPatience = 5s;
 // When a relay has answered, another one that has not is probably dead. libnice asks one after the other, 20
-// ms apart, and a relay far away answers its two questions within this time, too.
-inline constexpr base::Duration kMoreRelays = 300ms;
+// ms apart, and a relay far away answers its two questions within this time, too, as does one whose first
+// answer was lost: each relay more is another way, and where packets are lost one alone often takes seconds.
+inline constexpr base::Duration kMoreRelays = 400ms;
 
 // From when both sides' candidates are known, until a pair must have been found: libnice repeats a check
 // for 3.5 seconds, and the other side may begin later.
 inline constexpr base::Duration kConnectPatience = 10s;
+// The same where this side controls, and so begins last. A libnice that controls nominates one pair, asks
+// three times within two seconds, and then no other: where packets are lost every fourth path is not found
+// for that, and looking for a new one is quicker than to wait.
+inline constexpr base::Duration kNominationPatience = 4s;
 
 // A round of libnice's questions for consent is 10 seconds, up to 14 for the second one: when two in a row
 // have had no answer, consent has ended, before the 30 seconds of RFC 7675 5.1 are over.
 inline constexpr base::Duration kConsentRound = 15s;
+
+// When a path through a relay is selected libnice binds a channel to it, asks for that three times within two
+// seconds and then forgets it; but a relay that has heard one of the questions sends by channel from then on,
+// which libnice does not know and drops. If nothing comes then for so long, it is told to bind again, so many
+// times; each is also a new round of consent, and those together stay below RFC 7675's 30 seconds.
+inline constexpr base::Duration kBindPatience = 1600ms;
+inline constexpr base::Duration kBindSilence = 500ms;
+inline constexpr int kBindRepeats = 2;
 
 // Packets a second, sent without ICE to whom only signalling has named; and received, from anybody. Audio of
 // 10 ms with RTCP and digits is below 150. What is beyond is dropped before it is decrypted.
 inline constexpr int kMaxSentPerSecond = 200;
 inline constexpr int kMaxReceivedPerSecond = 1000;
 
-// The relay in use is asked whether it lives when nothing has come through it for so long, and given up when
-// it has not answered so many times: audio must be back over another within three seconds. One that answers
-// is asked again after a pause, so that silence costs it little.
+// The relay in use is asked whether it lives when nothing has come through it for so long, again and again,
+// and given up when it has not answered so many times: audio must be back over another within three seconds,
+// and where a third of the questions or answers is lost, a relay that lives must not be given up. One that
+// answers is asked again after a pause, so that silence costs it little.
 inline constexpr base::Duration kRelayProbe = 300ms;
+inline constexpr base::Duration kRelayProbeAgain = 150ms;
 inline constexpr base::Duration kRelayPause = 2s;
-inline constexpr int kRelayProbesLost = 3;
+inline constexpr int kRelayProbesLost = 6;
 
 // ---- media (codec.h to audio_session.h)
 

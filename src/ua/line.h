@@ -24,6 +24,9 @@ namespace causeway::ua {
 
 class Client;
 
+// "p2psip.org" of "sip:alice@p2psip.org".
+inline std::string_view host_of(std::string_view aor) { return aor.substr(aor.find('@') + 1); }
+
 class LineUser {
  public:
   // Calls can come. Again whenever it was lost in between, or its way has changed.
@@ -53,6 +56,18 @@ class Line {
   virtual std::optional<sip::Flow> flow() = 0;
   // What was sent there had no effect: another one next time, if there is one.
   virtual void failed(const sip::Flow& flow) { (void)flow; }
+  // Whether there is one; then a silent one is not waited for until a transaction ends.
+  virtual bool has_another() const { return false; }
+  // Where a request within a dialogue goes whose next hop is this URI (RFC 3261 12.2.1.1, RFC 3263), in the
+  // order of trying; none: flow(). Calls `done` exactly once, maybe at once.
+  virtual void locate(std::string_view next_hop, std::function<void(std::vector<sip::Target>)> done) {
+    (void)next_hop;
+    done({});
+  }
+  // Where the same server takes what is too long for this flow over UDP (RFC 3261 18.1.1).
+  virtual sip::Target stream_to(const net::Address& server) const {
+    return {{net::Transport::tcp, server}, "", false};
+  }
   // Contact of dialogues, a URI.
   virtual std::string contact() = 0;
   // Route of requests outside of dialogues, the first hop first.

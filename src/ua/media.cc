@@ -66,8 +66,8 @@ class Media::Core final : public std::enable_shared_from_this<Core>,
   std::vector<base::Metrics::Row> counters();
 
   // ---- the media thread
-  void gather(bool controlling);
-  void set_remote(const RemoteMedia& remote);
+  void gather(bool controlling, bool rtcp_port);
+  void set_remote(RemoteMedia remote);
   void set_direction(Direction direction);
   void restart(std::optional<std::vector<RelayServer>> relays);
   void send_dtmf(std::string_view digits) { session_->send_dtmf(digits); }
@@ -98,11 +98,13 @@ class Media::Core final : public std::enable_shared_from_this<Core>,
   base::Random random_;
   base::Metrics metrics_;
   AudioMetrics audio_metrics_{metrics_};
+  PathMetrics path_metrics_{metrics_};
   std::unique_ptr<AudioSession> session_;
   std::unique_ptr<IceAgent> ice_;
   std::unique_ptr<MediaTimer> timer_;
   base::Instant wake_ = base::Instant::max();
   std::string pair_;
+  bool has_path_ = false, rtcp_port_ = false;
 
   mutable std::mutex mutex_;
   MediaStatistics snapshot_;  // guarded by mutex_
@@ -130,27 +132,40 @@ void Media::Core::end() {
 
 std::vector<base::Metrics::Row> Media::Core::counters() {
   std::vector<base::Metrics::Row> rows;
-  thread_.run([&] { rows.assign(metrics_.rows().begin(), metrics_.rows().end()); });
+  thread_.run([&] {
+    if (ice_) {
+      const IceAgent::Statistics& is = ice_->statistics();
+      path_metrics_.no_path.set(is.refused_no_path);
+      path_metrics_.rate.set(is.refused_rate);
+      path_metrics_.candidates_left_out.set(is.candidates_left_out);
+    }
+    rows.assign(metrics_.rows().begin(), metrics_.rows().end());
+  });
   return rows;
 }
 
 // ---- the media thread
 
-void Media::Core::gather(bool controlling) {
+void Media::Core::gather(bool controlling, bool rtcp_port) {
   if (ice_) return;
+  rtcp_port_ = rtcp_port;
   ice_ = std::make_unique<IceAgent>(thread_,
                                     IceConfig{.relays = config_.relays,
                                               .stun = config_.stun,
                                               .relay_only = config_.relay_only,
                                               .local_addresses = config_.local_addresses,
                                               .controlling = controlling,
+                                              .rtcp_port = rtcp_port,
                                               .tunnels = config_.tunnels},
                                     *this);
   ice_->gather();
 }
 
-void Media::Core::set_remote(const RemoteMedia& remote) {
+void Media::Core::set_remote(RemoteMedia remote) {
   if (!ice_) return;
+  const bool is_reached = !remote.ice || !remote.rtcp_candidates.empty();
+  if (!rtcp_port_ || !is_reached || remote.keying != Keying::plain) remote.rtcp.reset();
+  path_metrics_.candidates.add(remote.candidates_refused);
   session_->start(remote, MediaThread::now());
   ice_->set_remote(remote);
   wait_for_session();
@@ -173,13 +188,17 @@ void Media::Core::on_gathered() {
 
 void Media::Core::on_connected(const std::string& pair) {
   pair_ = pair;
+  has_path_ = true;
   session_->on_path(MediaThread::now());
   wait_for_session();
-  tell([pair](Media::Events& events) { events.on_connected(pair); });
+  if (ice_->is_gathered()) ice_->describe(local_);
+  tell([pair, local = local_](Media::Events& events) { events.on_connected(pair, local); });
 }
 
 void Media::Core::on_failed(const std::string& why) {
+  ++(has_path_ && !ice_->is_connected() ? path_metrics_.lost : path_metrics_.not_found);
   if (!ice_->is_connected()) {
+    has_path_ = false;
     session_->on_path_lost(MediaThread::now());
     wait_for_session();
   }
@@ -192,6 +211,7 @@ void Media::Core::on_packet(std::span<const std::uint8_t> packet) {
 }
 
 void Media::Core::on_relay_lost(const RelayServer& relay) {
+  ++path_metrics_.relays_lost;
   tell([relay = relay.endpoint.text()](Media::Events& events) { events.on_relay_lost(relay); });
 }
 
@@ -257,8 +277,8 @@ base::Result<std::unique_ptr<Media>> Media::make(MediaConfig config, base::Loop&
 
 Media::~Media() { core_->end(); }
 
-void Media::gather(bool controlling) {
-  core_->post([controlling](Core& core) { core.gather(controlling); });
+void Media::gather(bool controlling, bool rtcp_port) {
+  core_->post([=](Core& core) { core.gather(controlling, rtcp_port); });
 }
 void Media::set_remote(RemoteMedia remote) {
   core_->post([remote = std::move(remote)](Core& core) { core.set_remote(remote); });

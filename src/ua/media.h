@@ -48,8 +48,9 @@ class Media {
     virtual ~Events() = default;
     // What to say in the offer or answer, everything included; after restart_ice() once more.
     virtual void on_gathered(LocalMedia local) = 0;
-    // "relay 192.0.2.1:4 <-> srflx 198.51.100.7:9"; again when another pair is selected.
-    virtual void on_connected(std::string pair) = 0;
+    // "relay 192.0.2.1:4 <-> srflx 198.51.100.7:9"; again when another pair is selected. `local`: what to say
+    // from now on, its own end of the pair as the default (RFC 8839 4.4.3).
+    virtual void on_connected(std::string pair, LocalMedia local) = 0;
     // No path, or DTLS refused: the call has no media. Another offer may bring it back (restart_ice).
     virtual void on_failed(std::string why) = 0;
     virtual void on_dtmf(char) {}
@@ -66,7 +67,8 @@ class Media {
   // (milliseconds).
   ~Media();
 
-  void gather(bool controlling);
+  // `rtcp_port`: with a second address for RTCP, for another side that may not multiplex it (RFC 5761 5.1.3).
+  void gather(bool controlling, bool rtcp_port = false);
   void set_remote(RemoteMedia remote);
   void set_direction(Direction direction);
   void restart_ice();
@@ -75,7 +77,8 @@ class Media {
   void send_dtmf(std::string_view digits);
   // As of a few milliseconds ago.
   MediaStatistics statistics() const;
-  // Everything that was refused, by reason. Waits for the media thread, like the destructor.
+  // Everything that was refused, by reason, and everything that failed. Waits for the media thread, like the
+  // destructor.
   std::vector<base::Metrics::Row> counters() const;
 
  private:

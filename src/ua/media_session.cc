@@ -8,21 +8,30 @@ namespace causeway::ua {
 
 namespace {
 
-// New paths looked for in a row without having found one. Each takes as long as the other side waits for one:
-// after three nobody listens any more.
-constexpr int kTriesInARow = 3;
+// New paths looked for in a row without having found one: for half a minute, then nobody listens any more.
+constexpr int kTriesInARow = 5;
+
+}  // namespace
 
 class MediaSession final : public Session, private Media::Events {
  public:
-  MediaSession(base::Loop& loop, MediaThread& thread, std::uint64_t id, MediaConfig config, bool ice,
-               bool caller, SessionUser& user)
-      : loop_(loop),
-        thread_(thread),
+  MediaSession(MediaSessions& all, std::uint64_t id, MediaConfig config, bool caller, SessionUser& user)
+      : all_(all),
+        loop_(all.loop_),
         id_(id),
         config_(std::move(config)),
-        ice_(ice),
+        ice_(all.ice_),
         caller_(caller),
-        user_(user) {}
+        user_(user) {
+    all_.open_.insert(this);
+  }
+  ~MediaSession() {
+    collect();
+    all_.open_.erase(this);
+  }
+
+  // To the metrics of all: what has been counted here since the last time.
+  void collect();
 
   void offer(Done done) override;
   void answer(std::string_view offer, Done done) override;
@@ -37,28 +46,30 @@ class MediaSession final : public Session, private Media::Events {
 
  private:
   base::Status open();
-  void when_gathered(base::Task then);
+  void when_gathered(base::Task then, bool rtcp_port = false);
   LocalMedia local() const;
   void use(RemoteMedia remote);
   void set_direction();
   void lost(const std::string& why);
+  base::Error refused(base::Error why);
 
   // Media::Events
   void on_gathered(LocalMedia found) override;
-  void on_connected(std::string pair) override;
+  void on_connected(std::string pair, LocalMedia local) override;
   void on_failed(std::string why) override;
   void on_dtmf(char digit) override { user_.on_dtmf(digit); }
   void on_first_audio() override { user_.on_first_audio(); }
   void on_relay_lost(std::string why) override { lost(why); }
 
+  MediaSessions& all_;
   base::Loop& loop_;
-  MediaThread& thread_;
   const std::uint64_t id_;
   MediaConfig config_;
   const bool ice_, caller_;
   SessionUser& user_;
   std::unique_ptr<Media> media_;
-  std::optional<LocalMedia> found_;  // since it was gathered last
+  std::vector<std::uint64_t> collected_;  // of its counters, in their order
+  std::optional<LocalMedia> found_;       // since it was gathered last
   LocalMedia offered_;
   std::optional<RemoteMedia> remote_;
   std::uint32_t version_ = 0;
@@ -73,17 +84,18 @@ class MediaSession final : public Session, private Media::Events {
 
 base::Status MediaSession::open() {
   if (media_) return {};
-  auto made = Media::make(config_, loop_, thread_, *this);
+  auto made = Media::make(config_, loop_, all_.thread_, *this);
   if (!made) return std::unexpected(made.error());
   media_ = std::move(*made);
   return {};
 }
 
-void MediaSession::when_gathered(base::Task then) {
+// `rtcp_port`: Media::gather, if this is the first time.
+void MediaSession::when_gathered(base::Task then, bool rtcp_port) {
   if (found_ && !gathering_) return then();
   then_ = std::move(then);
   if (std::exchange(gathering_, true)) return;
-  media_->gather(caller_);
+  media_->gather(caller_, rtcp_port);
 }
 
 void MediaSession::on_gathered(LocalMedia found) {
@@ -102,10 +114,11 @@ LocalMedia MediaSession::local() const {
 
 void MediaSession::offer(Done done) {
   if (auto opened = open(); !opened) return done(std::unexpected(opened.error()));
-  when_gathered([this, done = std::move(done)] {
+  const auto describe = [this, done = std::move(done)] {
     offered_ = local();
     done(make_offer(offered_, id_, ++version_));
-  });
+  };
+  when_gathered(describe, config_.keying == Keying::plain);
 }
 
 void MediaSession::answer(std::string_view text, Done done) {
@@ -113,7 +126,7 @@ void MediaSession::answer(std::string_view text, Done done) {
   auto mine = found_ ? base::Result<LocalMedia>(local()) : capabilities(config_);
   if (!mine) return done(std::unexpected(mine.error()));
   auto theirs = read_offer(text, *mine);
-  if (!theirs) return done(std::unexpected(theirs.error()));
+  if (!theirs) return done(std::unexpected(refused(theirs.error())));
   // RFC 8445 9: other credentials than before are a restart, which wants other credentials back.
   const bool restarts = remote_ && theirs->ice && theirs->ice != remote_->ice;
   if (restarts && !gathering_ && !pending_restart_) {
@@ -121,6 +134,8 @@ void MediaSession::answer(std::string_view text, Done done) {
     media_->restart_ice();
   }
   pending_restart_ = false;
+  const bool has_rtcp = !(ice_ && theirs->ice) || !theirs->rtcp_candidates.empty();
+  const bool rtcp_port = !theirs->rtcp_mux && has_rtcp && theirs->keying == Keying::plain;
   when_gathered(
       [this, offer = std::string(text), theirs = std::move(*theirs), done = std::move(done)]() mutable {
         const LocalMedia said = local();
@@ -128,12 +143,13 @@ void MediaSession::answer(std::string_view text, Done done) {
         offered_ = said;
         use(std::move(theirs));
         done(std::move(answer));
-      });
+      },
+      rtcp_port);
 }
 
 base::Status MediaSession::accept(std::string_view answer) {
   auto theirs = read_answer(answer, offered_);
-  if (!theirs) return std::unexpected(theirs.error());
+  if (!theirs) return std::unexpected(refused(theirs.error()));
   pending_restart_ = false;
   use(std::move(*theirs));
   return {};
@@ -142,8 +158,8 @@ base::Status MediaSession::accept(std::string_view answer) {
 void MediaSession::use(RemoteMedia remote) {
   if (!ice_) remote.ice.reset(), remote.candidates.clear();
   remote_ = remote;
+  set_direction();  // first: where there is a path at once, nothing is said that is not to be
   media_->set_remote(std::move(remote));
-  set_direction();
 }
 
 void MediaSession::set_direction() {
@@ -168,11 +184,17 @@ bool MediaSession::held_by_other() const {
   return remote_ && (remote_->direction == Direction::sendonly || remote_->direction == Direction::inactive);
 }
 
-void MediaSession::on_connected(std::string pair) {
+void MediaSession::on_connected(std::string pair, LocalMedia local) {
+  if (!gathering_) found_ = std::move(local);
   restarts_ = 0;
   early_failure_.clear();
   pair_ = std::move(pair);
   user_.on_media_up(pair_);
+  // RFC 5245 8.1.3. Who speaks RFC 8445 goes by the pair that was nominated; phones of RFC 5245 go on sending
+  // to what c= and m= have named until they are told.
+  if (caller_ && !gathering_ && remote_ && remote_->ice && !remote_->ice2 &&
+      found_->default_rtp != offered_.default_rtp)
+    user_.on_reoffer();
 }
 
 void MediaSession::on_failed(std::string why) {
@@ -208,14 +230,42 @@ SessionFigures MediaSession::figures() const {
   return figures;
 }
 
-}  // namespace
+base::Error MediaSession::refused(base::Error why) {
+  ++all_.metrics_.counter("ua_descriptions_refused_total",
+                          "offers and answers that cannot be read, or have nothing that both sides speak");
+  return why;
+}
+
+void MediaSession::collect() {
+  if (!media_) return;
+  const auto rows = media_->counters();
+  collected_.resize(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::uint64_t now = rows[i].counter.value;
+    all_.metrics_.counter(rows[i].name, rows[i].help).add(now - std::exchange(collected_[i], now));
+  }
+}
+
+MediaSessions::MediaSessions(base::Loop& loop, MediaThread& thread, base::Random& random, MediaConfig config,
+                             bool ice, base::Metrics& metrics)
+    : loop_(loop),
+      thread_(thread),
+      random_(random),
+      config_(std::move(config)),
+      ice_(ice),
+      metrics_(metrics) {}
+
+MediaSessions::~MediaSessions() = default;
+
+void MediaSessions::collect() {
+  for (MediaSession* session : open_) session->collect();
+}
 
 std::unique_ptr<Session> MediaSessions::make(SessionUser& user, std::vector<RelayServer> relays,
                                              bool caller) {
   MediaConfig config = config_;
   config.relays = std::move(relays);
-  return std::make_unique<MediaSession>(loop_, thread_, random_.u64() >> 2, std::move(config), ice_, caller,
-                                        user);
+  return std::make_unique<MediaSession>(*this, random_.u64() >> 2, std::move(config), caller, user);
 }
 
 }  // namespace causeway::ua

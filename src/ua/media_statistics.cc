@@ -36,4 +36,17 @@ AudioMetrics::AudioMetrics(base::Metrics& m)
       frames_left_out(
           m.counter("ua_frames_left_out_total", "frames not sent because this machine was late")) {}
 
+PathMetrics::PathMetrics(base::Metrics& m)
+    : no_path(refused(m, "ua_packets_refused_total{reason=\"no path\"}")),
+      rate(refused(m, "ua_packets_refused_total{reason=\"rate\"}")),
+      candidates_left_out(m.counter("ua_candidates_refused_total{reason=\"too many\"}",
+                                    "candidates of the other side that are not used")),
+      candidates(m.counter("ua_candidates_refused_total{reason=\"malformed\"}",
+                           "candidates of the other side that are not used")),
+      not_found(
+          m.counter("ua_paths_not_found_total", "descriptions exchanged that led to no path for media")),
+      lost(m.counter("ua_paths_lost_total",
+                     "paths given up because the other side did not answer any more (RFC 7675)")),
+      relays_lost(m.counter("ua_relays_lost_total", "relays in use that did not answer any more")) {}
+
 }  // namespace causeway::ua

@@ -37,4 +37,12 @@ struct AudioMetrics {
   explicit AudioMetrics(base::Metrics& metrics);
 };
 
+// The same of its path (ice.h).
+struct PathMetrics {
+  base::Counter &no_path, &rate;                    // packets refused
+  base::Counter &candidates_left_out, &candidates;  // of the other side
+  base::Counter &not_found, &lost, &relays_lost;
+  explicit PathMetrics(base::Metrics& metrics);
+};
+
 }  // namespace causeway::ua

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "base/epoll_loop.h"
+#include "ua/limits.h"
+#include "ua/media_session.h"
 #include "ua/tones_for_test.h"
 
 namespace causeway::ua {
@@ -15,7 +17,7 @@ using namespace std::chrono_literals;
 
 struct End final : Media::Events {
   void on_gathered(LocalMedia gathered) override { local = std::move(gathered); }
-  void on_connected(std::string path) override { pair = std::move(path); }
+  void on_connected(std::string path, LocalMedia) override { pair = std::move(path); }
   void on_failed(std::string because) override { why = std::move(because); }
   void on_dtmf(char digit) override { digits += digit; }
   void on_first_audio() override { ++first_audio; }
@@ -147,6 +149,44 @@ TEST_F(Calls, ANewPathIsFoundAndMediaGoesOn) {
   EXPECT_TRUE(wait([&] { return b.media->statistics().packets_received > before + 30; }));
 }
 
+// RFC 5761 5.1.3, RFC 3605: without ICE, and without rtcp-mux in the answer or in the offer.
+struct RtcpApart : Calls, ::testing::WithParamInterface<bool> {};
+
+TEST_P(RtcpApart, ReportsComeOnPortsOfTheirOwn) {
+  make(Keying::plain, "PCMA");
+  a.media->gather(true, true);
+  b.media->gather(false, true);
+  ASSERT_TRUE(wait([&] { return a.local && b.local; }));
+  a.local->ice = b.local->ice = capable.ice = false;
+  ASSERT_TRUE(a.local->default_rtcp && b.local->default_rtcp);
+  EXPECT_NE(a.local->default_rtcp->port, a.local->default_rtp.port);
+  const auto without_mux = [](std::string text) {
+    const std::string line = "a=rtcp-mux\r\n";
+    if (const auto found = text.find(line); found != text.npos) text.erase(found, line.size());
+    return text;
+  };
+  std::string offer = make_offer(*a.local, 1, 1);
+  if (GetParam()) offer = without_mux(offer);
+  const auto offered = read_offer(offer, capable);
+  ASSERT_TRUE(offered) << offered.error().message;
+  RemoteMedia old_phone = *offered;  // that knows no rtcp-mux, whatever it is offered
+  old_phone.rtcp_mux = false;
+  old_phone.rtcp = a.local->default_rtcp;
+  const std::string answer = make_answer(*b.local, old_phone, without_mux(offer), 2, 1);
+  EXPECT_EQ(answer.find("rtcp-mux"), answer.npos);
+  const auto answered = read_answer(answer, *a.local);
+  ASSERT_TRUE(answered) << answered.error().message;
+  EXPECT_EQ(answered->rtcp, b.local->default_rtcp);
+  b.media->set_remote(old_phone);
+  a.media->set_remote(*answered);
+  EXPECT_TRUE(
+      wait([&] { return a.media->statistics().round_trip && b.media->statistics().round_trip; }, 25s));
+  EXPECT_EQ(a.media->statistics().packets_refused + b.media->statistics().packets_refused, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(In, RtcpApart, ::testing::Bool(),
+                         [](const auto& test) { return test.param ? "Offer" : "Answer"; });
+
 TEST_F(Calls, WhoGoesHearsNothingMore) {
   make(Keying::dtls_srtp, "PCMA");
   a.media->gather(true);
@@ -171,6 +211,71 @@ TEST_F(Calls, RefusalsCanBeSeen) {
   const auto rows = a.media->counters();
   EXPECT_TRUE(std::ranges::any_of(
       rows, [](const auto& row) { return row.name == "ua_packets_refused_total{reason=\"malformed\"}"; }));
+}
+
+// ---- what sessions have counted, for everybody to see
+
+struct Quiet final : SessionUser {
+  void on_media_up(const std::string& path) override { pair = path; }
+  void on_path_lost(const std::string&) override {}
+  void on_media_failed(const std::string&) override {}
+  std::string pair;
+};
+
+struct Counted : Calls {
+  base::Metrics metrics;
+  base::Random random{1};
+  MediaSessions sessions{*loop,  thread,
+                         random, {.local_addresses = {net::Ip::v4(0x7f000001)}, .keying = Keying::plain},
+                         true,   metrics};
+  Quiet alice, bob;
+
+  std::string description(const std::function<void(Session::Done)>& ask) {
+    std::optional<base::Result<std::string>> said;
+    ask([&](base::Result<std::string> text) { said = std::move(text); });
+    EXPECT_TRUE(wait([&] { return said.has_value(); }));
+    return said && *said ? **said : "";
+  }
+};
+
+TEST_F(Counted, RefusedDescriptionsAndCandidates) {
+  auto caller = sessions.make(alice, {}, true), callee = sessions.make(bob, {}, false);
+  EXPECT_EQ(description([&](auto done) { callee->answer("v=0", done); }), "");
+  EXPECT_EQ(metrics.value("ua_descriptions_refused_total"), 1U);
+  std::string offer = description([&](auto done) { caller->offer(done); });
+  offer += "a=candidate:9 1 udp 1 224.0.0.1 5000 typ host\r\na=candidate:nonsense\r\n";
+  for (int i = 1; i <= 40; ++i)
+    offer += fmt::format("a=candidate:{} 1 udp 1 192.0.2.{} 5000 typ host\r\n", i, i);
+  const std::string answer = description([&](auto done) { callee->answer(offer, done); });
+  EXPECT_FALSE(caller->accept("v=0"));
+  ASSERT_TRUE(caller->accept(answer));
+  EXPECT_TRUE(wait([&] { return !alice.pair.empty() && !bob.pair.empty(); }));
+  sessions.collect();
+  EXPECT_EQ(metrics.value("ua_candidates_refused_total{reason=\"malformed\"}"), 2U);
+  EXPECT_GT(metrics.value("ua_candidates_refused_total{reason=\"too many\"}"), 0U);
+  EXPECT_EQ(metrics.value("ua_descriptions_refused_total"), 2U);
+  // Once, however often it is asked for, and with the session gone, too.
+  callee.reset();
+  sessions.collect();
+  EXPECT_EQ(metrics.value("ua_candidates_refused_total{reason=\"malformed\"}"), 2U);
+}
+
+TEST_F(Counted, PathsThatAreNotFound) {
+  auto caller = sessions.make(alice, {}, true);
+  const std::string offer = description([&](auto done) { caller->offer(done); });
+  auto remote = read_offer(offer, *capabilities({.keying = Keying::plain}));
+  ASSERT_TRUE(remote);
+  LocalMedia nobody = *capabilities({.keying = Keying::plain});
+  nobody.credentials = {"nobody", "nobodynobodynobodynobody"};
+  nobody.default_rtp = *net::Address::parse("127.0.0.1:9");
+  ASSERT_TRUE(caller->accept(make_answer(nobody, *remote, offer, 1, 1)));
+  caller->talk();
+  EXPECT_TRUE(wait(
+      [&] {
+        sessions.collect();
+        return metrics.value("ua_paths_not_found_total") == 1;
+      },
+      limits::kConnectPatience + 2s));
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <future>
 #include <vector>
 
+#include "ua/thread_sanitizer_for_test.h"
+
 namespace causeway::ua {
 namespace {
 

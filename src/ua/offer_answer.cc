@@ -47,15 +47,24 @@ void add_codecs(MediaSection& section, const std::vector<Payload>& codecs) {
   }
 }
 
-void add_ice(MediaSection& section, const LocalMedia& local) {
+void add_ice(MediaSection& section, const LocalMedia& local, bool rtcp_apart) {
   section.add('a', "ice-ufrag:" + local.credentials.ufrag);
   section.add('a', "ice-pwd:" + local.credentials.password);
   for (const Candidate& candidate : local.candidates) section.add('a', "candidate:" + write(candidate));
+  if (!rtcp_apart) return;
+  for (const Candidate& candidate : local.rtcp_candidates) section.add('a', "candidate:" + write(candidate));
 }
 
 void add_dtls(MediaSection& section, const LocalMedia& local, Setup setup) {
   section.add('a', "fingerprint:" + local.fingerprint);
   section.add('a', fmt::format("setup:{}", kSetups[static_cast<std::size_t>(setup)]));
+}
+
+// RFC 3605
+void add_rtcp(MediaSection& section, const LocalMedia& local) {
+  if (!local.default_rtcp) return;
+  section.add('a',
+              fmt::format("rtcp:{} {}", local.default_rtcp->port, connection_text(local.default_rtcp->ip)));
 }
 
 MediaSection audio_section(const LocalMedia& local, std::string_view protocol, Direction direction,
@@ -149,12 +158,16 @@ class Reader {
       : description_(description), section_(section), local_(local) {}
 
   base::Result<RemoteMedia> read(bool is_offer) {
+    remote_.codecs = common_codecs(section_, local_.codecs);
+    if (!has_audio(remote_.codecs)) return base::fail("SDP: no audio codec that both sides have");
+    return read_transport(is_offer);
+  }
+
+  base::Result<RemoteMedia> read_transport(bool is_offer) {
     std::string_view origin = description_.origin;
     take_word(origin);
     remote_.session = take_word(origin);
     remote_.version = take_word(origin);
-    remote_.codecs = common_codecs(section_, local_.codecs);
-    if (!has_audio(remote_.codecs)) return base::fail("SDP: no audio codec that both sides have");
     remote_.rtcp_mux = section_.has("rtcp-mux");
     if (local_.ice) read_ice();
     base::Status read = read_addresses();
@@ -182,22 +195,27 @@ class Reader {
     bool found = named.ip.is_unspecified() || named.port == 9;
     for (const std::string_view text : section_.values("candidate")) {
       auto candidate = parse_candidate(text);
-      if (!candidate || candidate->component != 1) continue;
-      found = found || candidate->address == named;
-      keep(std::move(*candidate));
+      if (!candidate) ++remote_.candidates_refused;
+      if (!candidate || candidate->component > 2) continue;
+      const bool is_rtcp = candidate->component == 2;
+      if (is_rtcp && remote_.rtcp_mux) continue;
+      found = found || (!is_rtcp && candidate->address == named);
+      keep(std::move(*candidate), is_rtcp ? remote_.rtcp_candidates : remote_.candidates);
     }
     if (!found) {
       remote_.candidates.clear();
+      remote_.rtcp_candidates.clear();
       remote_.ice_mismatch = true;
       return;
     }
     remote_.ice = IceCredentials{std::string(*ufrag), std::string(*password)};
     remote_.ice_lite = description_.has("ice-lite");
+    for (std::string_view options = value("ice-options").value_or(""); !options.empty();)
+      remote_.ice2 = take_word(options) == "ice2" || remote_.ice2;
   }
 
   // The best ones, by priority, each address once.
-  void keep(Candidate candidate) {
-    auto& kept = remote_.candidates;
+  void keep(Candidate candidate, std::vector<Candidate>& kept) {
     const auto same = std::ranges::find(kept, candidate.address, &Candidate::address);
     if (same != kept.end()) {
       if (same->priority >= candidate.priority) return;
@@ -297,14 +315,31 @@ bool Payload::is_same_codec(const Payload& other) const {
   return rate == other.rate && channels == other.channels && is_same_word(name, other.name);
 }
 
+base::Result<RemoteMedia> read_transport(const SessionDescription& description, const MediaSection& section,
+                                         const LocalMedia& local, bool is_offer) {
+  return Reader(description, section, local).read_transport(is_offer);
+}
+
+void add_transport(MediaSection& section, const LocalMedia& local, const RemoteMedia* offer) {
+  const bool dtls = (offer ? offer->keying : local.keying) == Keying::dtls_srtp;
+  const bool rtcp_apart = !dtls && !(offer && offer->rtcp_mux);
+  if (!offer || offer->rtcp_mux) section.add('a', "rtcp-mux");
+  if (rtcp_apart) add_rtcp(section, local);
+  if (dtls)
+    add_dtls(section, local,
+             !offer                   ? Setup::actpass
+             : is_dtls_client(*offer) ? Setup::active
+                                      : Setup::passive);
+  if (local.ice && (!offer || offer->ice)) add_ice(section, local, rtcp_apart);
+  if (offer && offer->ice_mismatch) section.add('a', "ice-mismatch");
+}
+
 std::string make_offer(const LocalMedia& local, std::uint64_t session, std::uint32_t version) {
   SessionDescription offer = make_session(local, local.ice, session, version);
   const bool dtls = local.keying == Keying::dtls_srtp;
   MediaSection audio =
       audio_section(local, dtls ? "UDP/TLS/RTP/SAVP" : "RTP/AVP", local.direction, local.codecs);
-  audio.add('a', "rtcp-mux");
-  if (dtls) add_dtls(audio, local, Setup::actpass);
-  if (local.ice) add_ice(audio, local);
+  add_transport(audio, local, nullptr);
   offer.media.push_back(std::move(audio));
   return write(offer);
 }
@@ -337,11 +372,7 @@ std::string make_answer(const LocalMedia& local, const RemoteMedia& offer, std::
     if (i == offer.section) {
       ours = audio_section(local, theirs.protocol, agreed_direction(local.direction, offer.direction),
                            offer.codecs);
-      if (offer.rtcp_mux) ours.add('a', "rtcp-mux");
-      if (offer.keying == Keying::dtls_srtp)
-        add_dtls(ours, local, is_dtls_client(offer) ? Setup::active : Setup::passive);
-      if (ice) add_ice(ours, local);
-      if (offer.ice_mismatch) ours.add('a', "ice-mismatch");
+      add_transport(ours, local, &offer);
     }
     // RFC 5888 9.1: sections keep their names.
     if (const auto name = theirs.value("mid")) ours.add('a', fmt::format("mid:{}", *name));

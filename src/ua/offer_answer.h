@@ -9,8 +9,9 @@
 // One audio section is spoken; others in an offer are answered with port 0. What is read is made safe: so
 // many candidates, payloads and addresses as limits.h says, and none to which nobody has a reason to send.
 //
-// RTCP is always multiplexed where ICE is used. A side that has neither ICE nor rtcp-mux gets none: its
-// second port would need a second relayed address.
+// Offers have a port and candidates of their own for RTCP beside rtcp-mux (RFC 5761 5.1.3), and an answer has
+// them where the offer has no rtcp-mux: Linphone finds no path without. Not with DTLS-SRTP, where that would
+// take a second handshake.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,9 @@
 #include "ua/candidate.h"
 
 namespace causeway::ua {
+
+struct MediaSection;  // sdp.h
+struct SessionDescription;
 
 // As the side that says it sees it.
 enum class Direction : std::uint8_t { sendrecv, sendonly, recvonly, inactive };
@@ -59,8 +63,9 @@ struct LocalMedia {
   std::string fingerprint;  // "sha-256 AB:...": of the DTLS certificate; empty: no DTLS
   bool ice = true;
   IceCredentials credentials;
-  std::vector<Candidate> candidates;
-  net::Address default_rtp;  // c= and m=: the relayed address where there is one
+  std::vector<Candidate> candidates, rtcp_candidates;  // the latter for who does not multiplex
+  net::Address default_rtp;                            // c= and m=: the relayed address where there is one
+  std::optional<net::Address> default_rtcp;            // a=rtcp: for who does not multiplex
 };
 
 // What the other side said, made safe.
@@ -73,14 +78,17 @@ struct RemoteMedia {
   std::optional<IceCredentials>
       ice;  // nothing: it knows no ICE, or has seen its addresses altered on the way
   bool ice_lite = false;
+  bool ice2 = false;                          // it speaks RFC 8445, and not only RFC 5245
   bool ice_mismatch = false;                  // RFC 8839 4.2.5: to be told in the answer
   std::vector<Candidate> candidates;          // of component 1, by priority
+  std::vector<Candidate> rtcp_candidates;     // of component 2, only if it does not multiplex
   std::vector<Payload> codecs;                // common ones with its numbers, in the order to use
   Direction direction = Direction::sendrecv;  // as it sees it
   Keying keying = Keying::plain;
   std::string fingerprint;              // "sha-256 AB:..."
   Setup setup = Setup::actpass;         // its part in DTLS
   std::size_t candidates_left_out = 0;  // beyond limits::kMaxCandidates
+  std::size_t candidates_refused = 0;   // that cannot be read, or not be sent to
   std::size_t section = 0;              // which m= line
   std::string session, version;  // of o=: unchanged, and the description is the same as before (RFC 3264 8)
 };
@@ -93,6 +101,13 @@ base::Result<RemoteMedia> read_offer(std::string_view sdp, const LocalMedia& cap
 std::string make_answer(const LocalMedia& local, const RemoteMedia& offer, std::string_view offer_sdp,
                         std::uint64_t session, std::uint32_t version);
 base::Result<RemoteMedia> read_answer(std::string_view sdp, const LocalMedia& offered);
+
+// The same for who lets codecs pass as they are: of one audio section, everything but these.
+base::Result<RemoteMedia> read_transport(const SessionDescription& description, const MediaSection& section,
+                                         const LocalMedia& local, bool is_offer);
+// What a section says of its transport beside address and protocol: ICE, DTLS, RTCP. `offer`: that it
+// answers, or null.
+void add_transport(MediaSection& section, const LocalMedia& local, const RemoteMedia* offer);
 
 // This side's part in DTLS with the other one (RFC 5763 5).
 inline bool is_dtls_client(const RemoteMedia& remote) { return remote.setup != RemoteMedia::Setup::active; }

@@ -1,5 +1,7 @@
 #include "ua/phone_line.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "sip/headers.h"
@@ -28,34 +30,42 @@ std::string new_instance(base::Random& random) {
 }
 
 std::string_view user_in(std::string_view aor) { return aor.substr(4, aor.find('@') - 4); }
-std::string_view host_in(std::string_view aor) { return aor.substr(aor.find('@') + 1); }
 
 }  // namespace
 
-base::Result<PhoneAccount> make_account(std::string_view aor, std::string password, sip::Target proxy) {
+base::Result<PhoneAccount> make_account(std::string_view aor, std::string password) {
   const auto uri = sip::parse_uri(aor);
   if (!uri || !uri->is_sip || !uri->has_user || uri->user.empty())
     return base::fail("expected an address such as sip:alice@example.org, found '{}'", aor);
   return PhoneAccount{.aor = sip::address_of_record(*uri),
                       .password = std::move(password),
-                      .proxy = std::move(proxy),
                       .expires = limits::kRegisterExpires};
 }
 
+base::Result<PhoneAccount> make_account(std::string_view aor, std::string password, sip::Target proxy) {
+  auto account = make_account(aor, std::move(password));
+  if (account) account->proxy = std::move(proxy);
+  return account;
+}
+
 PhoneLine::PhoneLine(base::Loop& loop, sip::TransportLayer& transport, base::Random& random,
-                     PhoneAccount account)
+                     PhoneAccount account, dns::Locator* locator)
     : loop_(loop),
+      locator_(locator),
       transport_(transport),
       random_(random),
       account_(std::move(account)),
       user_(user_in(account_.aor)),
       digest_(random),
+      servers_(locator, std::string(host_of(account_.aor)), account_.proxy, [this] { on_moved(); }),
+      search_(loop.timers(), [this] { find_server(); }),
+      search_pause_(limits::kRegisterRetryLeast),
       keep_alive_(loop.timers(), [this] { keep_alive(); }) {
   if (account_.instance.empty()) account_.instance = new_instance(random_);
-  const std::string name = account_.user.empty() ? user_ : account_.user;
+  login_ = account_.user.empty() ? user_ : account_.user;
   if (account_.password.empty()) return;
-  digest_.add(std::string(host_in(account_.aor)), name, account_.password);
-  digest_.add("", name, account_.password);  // a registrar with another realm
+  digest_.add(std::string(host_of(account_.aor)), login_, account_.password);
+  digest_.add("", login_, account_.password);  // a registrar with another realm
 }
 
 PhoneLine::~PhoneLine() { transport_.set_stun_hook({}); }
@@ -64,35 +74,73 @@ void PhoneLine::start(Client& client, LineUser& user) {
   line_user_ = &user;
   transport_.set_stun_hook(
       [this](std::span<const char> datagram, const net::Address& from) { return on_stun(datagram, from); });
-  if (!account_.registers) {
-    keep_alive_.start(base::Duration::zero());
-    return;
+  if (account_.registers) {
+    RegistrationConfig config{.aor = account_.aor,
+                              .registrar = fmt::format("sip:{}", host_of(account_.aor)),
+                              .expires = account_.expires};
+    config.contact = [this] {
+      return fmt::format("<{}>;+sip.instance=\"<{}>\";reg-id=1", contact(), account_.instance);
+    };
+    registration_ = std::make_unique<Registration>(loop_, random_, client, std::move(config),
+                                                   static_cast<RegistrationUser&>(*this));
   }
-  RegistrationConfig config{.aor = account_.aor,
-                            .registrar = fmt::format("sip:{}", host_in(account_.aor)),
-                            .expires = account_.expires};
-  config.contact = [this] {
-    return fmt::format("<{}>;+sip.instance=\"<{}>\";reg-id=1", contact(), account_.instance);
-  };
-  registration_ = std::make_unique<Registration>(loop_, random_, client, std::move(config),
-                                                 static_cast<RegistrationUser&>(*this));
-  registration_->refresh();
+  if (servers_.current()) return begin();
+  search_.start(base::Duration::zero());
+}
+
+void PhoneLine::begin() {
+  if (registration_) return registration_->refresh();
+  keep_alive_.start(base::Duration::zero());
+}
+
+// ---- the server
+
+void PhoneLine::find_server() {
+  servers_.find([this](const base::Status& found) {
+    if (!line_user_ || stopped_) return;
+    if (found) return begin();
+    search_.start(std::exchange(search_pause_, std::min(2 * search_pause_, limits::kRegisterRetryMost)));
+    line_user_->on_line_down(
+        {fmt::format("a server of {} in the DNS", host_of(account_.aor)), found.error().message,
+         "check the domain and the name server, or say where the server is (--via)"},
+        false);
+  });
+}
+
+void PhoneLine::failed(const sip::Flow& flow) { servers_.failed({flow.transport, flow.remote}); }
+
+// The registration has to be known where calls are to come from.
+void PhoneLine::on_moved() {
+  flow_.reset();
+  seen_.reset();
+  asked_.clear();
+  unanswered_ = 0;
+  if (registration_ && registration_->active()) registration_->refresh();
+}
+
+void PhoneLine::locate(std::string_view next_hop, std::function<void(std::vector<sip::Target>)> done) {
+  servers_.locate(next_hop, std::move(done));
 }
 
 void PhoneLine::stop(std::function<void()> done) {
+  stopped_ = true;
   keep_alive_.stop();
+  search_.stop();
   if (!registration_) return done();
   registration_->stop(std::move(done));
 }
 
 void PhoneLine::detach() {
   keep_alive_.stop();
+  search_.stop();
   registration_.reset();
   line_user_ = nullptr;
 }
 
 std::optional<sip::Flow> PhoneLine::flow() {
-  if (!flow_ || !transport_.alive(*flow_)) flow_ = transport_.flow_to(account_.proxy);
+  if (flow_ && transport_.alive(*flow_)) return flow_;
+  const sip::Target* server = servers_.current();
+  flow_ = server ? transport_.flow_to(*server) : std::nullopt;
   return flow_;
 }
 
@@ -112,13 +160,63 @@ bool PhoneLine::is_for_us(const sip::Uri& request_uri) const {
 
 bool PhoneLine::is_server(const sip::Flow& flow) const {
   if (net::is_stream(flow.transport)) return flow_ && flow.connection == flow_->connection;
-  return flow.remote == account_.proxy.endpoint.address;
+  return servers_.has(flow.remote);
 }
 
 void PhoneLine::on_flow_closed(const sip::Flow& flow) {
   if (!flow_ || flow.connection != flow_->connection || !net::is_stream(flow.transport)) return;
   flow_.reset();
   if (registration_ && registration_->active()) registration_->refresh();
+}
+
+// ---- relays
+
+namespace {
+
+// The first ones, in the order of the DNS; but where UDP does not pass, those over TCP or TLS are what is
+// left, so that one of them is among those that are tried.
+std::vector<dns::Hop> chosen(std::vector<dns::Hop> hops) {
+  const auto is_stream = [](const dns::Hop& hop) { return net::is_stream(hop.endpoint.transport); };
+  const auto end = hops.begin() + static_cast<std::ptrdiff_t>(std::min(hops.size(), limits::kMaxRelays));
+  if (std::none_of(hops.begin(), end, is_stream))
+    if (const auto stream = std::find_if(end, hops.end(), is_stream); stream != hops.end())
+      std::iter_swap(end - 1, stream);
+  hops.erase(end, hops.end());
+  return hops;
+}
+
+}  // namespace
+
+// One call's. The DNS may be slow, or not there at all, and the caller waits for a tone.
+struct PhoneLine::RelaySearch {
+  RelaySearch(base::Timers& timers, std::function<void(std::vector<RelayServer>)> then)
+      : done(std::move(then)), patience(timers, [this] { end({}); }) {
+    patience.start(limits::kRelaySearch);
+  }
+  void end(std::vector<RelayServer> relays) {
+    patience.stop();
+    if (const auto tell = std::exchange(done, nullptr)) tell(std::move(relays));
+  }
+  std::function<void(std::vector<RelayServer>)> done;  // null: it has been told
+  base::Timer patience;
+};
+
+void PhoneLine::relays(std::function<void(std::vector<RelayServer>)> done) {
+  if (!locator_ || !account_.finds_relays || !account_.relays.empty() || account_.password.empty())
+    return done(account_.relays);
+  std::erase_if(relay_searches_, [](const auto& search) { return !search->done; });
+  auto search = std::make_shared<RelaySearch>(loop_.timers(), std::move(done));
+  relay_searches_.push_back(search);
+  locator_->locate({.host = std::string(host_of(account_.aor)), .service = dns::Service::relay},
+                   [this, weak = std::weak_ptr(search)](dns::Hops hops) {
+                     const auto asked = weak.lock();
+                     if (!asked) return;
+                     std::vector<RelayServer> relays;
+                     if (hops)
+                       for (const dns::Hop& hop : chosen(std::move(*hops)))
+                         relays.push_back({hop.endpoint, login_, account_.password, hop.name});
+                     asked->end(std::move(relays));
+                   });
 }
 
 // ---- keeping the way open
@@ -155,7 +253,8 @@ base::Buffer PhoneLine::on_stun(std::span<const char> datagram, const net::Addre
   const std::string_view bytes(datagram.data(), datagram.size());
   const auto message = stun::Message::parse(bytes);
   if (!message || message->kind() != stun::Class::success) return stun::answer_binding(bytes, from);
-  if (from != account_.proxy.endpoint.address || message->transaction() != asked_ || asked_.empty())
+  const sip::Target* server = servers_.current();
+  if (!server || from != server->endpoint.address || message->transaction() != asked_ || asked_.empty())
     return {};
   asked_.clear();
   unanswered_ = 0;

@@ -96,7 +96,7 @@ void Registration::retry(const Trouble& why) {
   user_.on_not_registered(config_, why, false);
 }
 
-void Registration::on_response(std::uint64_t, const sip::Message& response) {
+void Registration::on_response(std::uint64_t id, const sip::Message& response) {
   const int status = response.status();
   if (status < 200) return;
   id_ = 0;
@@ -117,6 +117,7 @@ void Registration::on_response(std::uint64_t, const sip::Message& response) {
     return user_.on_not_registered(config_, why, true);
   }
   active_ = true;
+  way_ = client_.flow_of(id);
   pause_ = limits::kRegisterRetryLeast;
   const base::Duration life = std::max<base::Duration>(granted(response, config_.contact(), expires_), 1s);
   // RFC 5626 4.4.1 would have 80 to 100 per cent; a lost packet or two must fit in what remains.

@@ -43,6 +43,8 @@ class Registration final : private Requester {
   // Takes the binding back. `done` comes with the answer, or after two seconds.
   void stop(std::function<void()> done);
   bool active() const { return active_; }
+  // The flow that the last successful one went by: who is there knows of it. None before.
+  const std::optional<sip::Flow>& way() const { return way_; }
 
  private:
   void send(base::Duration expires);
@@ -60,6 +62,7 @@ class Registration final : private Requester {
   std::uint32_t cseq_ = 0;
   std::uint64_t id_ = 0;
   base::Duration expires_, pause_;
+  std::optional<sip::Flow> way_;
   bool active_ = false;
   std::function<void()> stopped_;
   base::Timer timer_;

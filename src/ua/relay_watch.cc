@@ -43,7 +43,7 @@ void RelayWatch::tick() {
   const base::Instant now = MediaThread::now();
   if (unanswered_ > 0 && is_answered()) {
     unanswered_ = 0;
-    answered_ = now;
+    answered_ = asked_;
   }
   if (now - heard_ < limits::kRelayProbe) {
     unanswered_ = 0;
@@ -54,11 +54,12 @@ void RelayWatch::tick() {
   } else if (unanswered_ > 0 || heard_ > answered_ || now - answered_ >= limits::kRelayPause) {
     probe();
   }
-  timer_.start(limits::kRelayProbe, [this] { tick(); });
+  timer_.start(unanswered_ > 0 ? limits::kRelayProbeAgain : limits::kRelayProbe, [this] { tick(); });
 }
 
 void RelayWatch::probe() {
   ++unanswered_;
+  asked_ = MediaThread::now();
   char room[stun::kHeaderSize + 8];
   stun::Writer out(room, stun::Class::request, stun::Method::binding,
                    {transaction_.data(), transaction_.size()});

@@ -41,7 +41,7 @@ class RelayWatch {
   net::Address relay_;
   net::Descriptor socket_;
   std::array<char, 12> transaction_{};
-  base::Instant heard_{}, answered_{};
+  base::Instant heard_{}, asked_{}, answered_{};  // answered_: when the last question was asked that was
   int unanswered_ = 0;
 };
 

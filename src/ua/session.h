@@ -33,6 +33,8 @@ class SessionUser {
   }                                                       // relayed addresses and others are there
   virtual void on_media_up(const std::string& pair) = 0;  // "relay 192.0.2.1:4 <-> srflx ..."
   virtual void on_first_audio() {}
+  // The path is not the one that we have named: the other side has to be told by another offer.
+  virtual void on_reoffer() {}
   // The path is gone (consent, RFC 7675; a relay that died): another offer, with restart(), finds a new one.
   virtual void on_path_lost(const std::string& why) = 0;
   virtual void on_media_failed(const std::string& why) = 0;  // for good

@@ -39,7 +39,7 @@ class FakeSession final : public Session {
   std::vector<std::string> accepted;
   int withdrawn = 0, restarts = 0;
   bool talking = false;
-  std::string sent_digits;
+  std::string sent_digits, more;
 
  private:
   void note_other(std::string_view text) {
@@ -50,7 +50,7 @@ class FakeSession final : public Session {
             (held_            ? held_by_other_ ? "inactive" : "sendonly"
              : held_by_other_ ? "recvonly"
                               : "sendrecv") +
-            "\r\n";
+            "\r\n" + more;
     done_ = std::move(done);
     const auto wait = std::exchange(gathers_, base::Duration::zero());
     if (wait == base::Duration::zero()) return gathered();
@@ -73,9 +73,11 @@ class FakeSessions final : public SessionMaker {
   std::unique_ptr<Session> make(SessionUser& user, std::vector<RelayServer>, bool) override {
     auto made = std::make_unique<FakeSession>(loop_, user, gathers);
     last = made.get();
+    last->more = more;
     return made;
   }
   base::Duration gathers{};     // how long candidates take, the first time
+  std::string more;             // lines at the end of every description
   FakeSession* last = nullptr;  // gone soon after its call has ended
 
  private:

@@ -1,6 +1,7 @@
 #include "ua/user_agent.h"
 
 #include "base/log.h"
+#include "dns/locator.h"
 #include "net/real_network.h"
 #include "net/system_resolver.h"
 #include "net/tls.h"
@@ -19,7 +20,7 @@ struct UserAgent::Parts {
         network(net::make_real_network(l, metrics)),
         transport(l, *network, metrics),
         transactions(std::make_unique<sip::TransactionLayer>(l, transport, random, metrics)),
-        sessions(l, thread, random, std::move(media), ice) {}
+        sessions(l, thread, random, std::move(media), ice, metrics) {}
   ~Parts() {
     agent.reset();
     line.reset();
@@ -27,6 +28,7 @@ struct UserAgent::Parts {
   }
 
   base::Status open_phone(UserAgentConfig& config);
+  base::Result<dns::Supported> open_udp(net::Address local, const sip::Target* server);
   base::Status open_member(UserAgentConfig& config);
 
   base::Loop& loop;
@@ -39,6 +41,8 @@ struct UserAgent::Parts {
   std::unique_ptr<sip::TransactionLayer> transactions;
   MediaThread thread;
   MediaSessions sessions;
+  std::unique_ptr<dns::Resolver> resolver;
+  std::unique_ptr<dns::Locator> locator;
   std::unique_ptr<Line> line;
   std::unique_ptr<Agent> agent;
 };
@@ -46,16 +50,33 @@ struct UserAgent::Parts {
 UserAgent::UserAgent() = default;
 UserAgent::~UserAgent() = default;
 
+// One socket for each family that may be needed: that of the server, or of the address that was asked for, or
+// both. A machine need not have IPv6.
+base::Result<dns::Supported> UserAgent::Parts::open_udp(net::Address local, const sip::Target* server) {
+  const bool any = local.ip.is_unspecified();
+  const bool v4 = !any ? local.ip.is_v4() : !server || server->endpoint.address.ip.is_v4();
+  sip::TransportConfig is;
+  is.tls_client = tls.get();
+  if (any) local.ip = v4 ? net::Ip() : net::Ip::v6({});
+  is.locals = {{net::Transport::udp, local, ""}};
+  if (auto opened = transport.open(is); !opened) return std::unexpected(opened.error());
+  dns::Supported can{.ipv4 = v4, .ipv6 = !v4};
+  if (!any || server) return can;
+  is.locals = {{net::Transport::udp, {net::Ip::v6({}), local.port}, ""}};
+  can.ipv6 = transport.open(is).has_value();
+  return can;
+}
+
 // As a phone: UDP, and streams to the server.
 base::Status UserAgent::Parts::open_phone(UserAgentConfig& config) {
-  const net::Ip server = config.phone->proxy.endpoint.address.ip;
-  if (config.local.ip.is_unspecified() && config.local.ip.is_v4() != server.is_v4())
-    config.local.ip = server.is_v4() ? net::Ip() : net::Ip::v6({});
-  sip::TransportConfig is;
-  is.locals = {{net::Transport::udp, config.local, ""}};
-  is.tls_client = tls.get();
-  if (auto opened = transport.open(is); !opened) return opened;
-  line = std::make_unique<PhoneLine>(loop, transport, random, std::move(*config.phone));
+  const auto& told = config.phone->proxy;
+  auto can = open_udp(config.local, told ? &*told : nullptr);
+  if (!can) return std::unexpected(can.error());
+  auto asks = dns::make_unbound_resolver(loop, metrics, config.dns);
+  if (!asks) return std::unexpected(asks.error());
+  resolver = std::move(*asks);
+  locator = std::make_unique<dns::Locator>(*resolver, random, *can, metrics);
+  line = std::make_unique<PhoneLine>(loop, transport, random, std::move(*config.phone), locator.get());
   return {};
 }
 
@@ -118,6 +139,9 @@ base::Result<std::unique_ptr<UserAgent>> UserAgent::make(UserAgentConfig config,
 }
 
 Agent& UserAgent::agent() { return *parts_->agent; }
-const base::Metrics& UserAgent::metrics() const { return parts_->metrics; }
+const base::Metrics& UserAgent::metrics() const {
+  parts_->sessions.collect();
+  return parts_->metrics;
+}
 
 }  // namespace causeway::ua

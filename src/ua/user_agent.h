@@ -14,6 +14,7 @@
 
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "dns/resolver.h"
 #include "identity/bundle.h"
 #include "ua/agent.h"
 #include "ua/media.h"
@@ -25,9 +26,10 @@ struct UserAgentConfig {
   // One of the two: a phone's line at a server (phone_line.h), or a member of the overlay (member_line.h).
   std::optional<PhoneAccount> phone;
   std::optional<identity::Bundle> bundle;
-  std::string user;    // of the bundle's, if it speaks for several
-  std::string ca_pem;  // for servers over TLS; empty: the system's
-  net::Address local;  // where SIP listens; the port 0: any
+  std::string user;         // of the bundle's, if it speaks for several
+  std::string ca_pem;       // for servers over TLS; empty: the system's
+  net::Address local;       // where SIP listens; the port 0: any
+  dns::ResolverConfig dns;  // a phone's line
   MediaConfig media;
   bool ice = true;
   AgentConfig agent;
@@ -45,6 +47,8 @@ class UserAgent {
   UserAgent& operator=(const UserAgent&) = delete;
 
   Agent& agent();
+  // Everything that is refused, limited or lost, here and in the media of all calls, those that last
+  // included.
   const base::Metrics& metrics() const;
 
  private:

@@ -1,12 +1,15 @@
 """p2psip.org with relays, and user agents that are its members wherever a test puts them."""
-from typing import Sequence
+from typing import Mapping, Optional, Sequence
 
 from lab import causeway, stun
 from lab.ca import CertificateAuthority
 from lab.capture import Capture
+from lab.dns import NameServer, Target, Zone
 from lab.nat import PORT_PRESERVING, SYMMETRIC, Nat
 from lab.ua import UserAgent
 from lab.world import STATE, Failure, Host, World, wait_for
+
+import phones
 
 DOMAIN = "p2psip.org"
 PEERS = {"peer-a": (30, "registrar,proxy"), "peer-b": (31, "registrar,proxy"), "peer-c": (32, "registrar,proxy")}
@@ -16,15 +19,22 @@ RELAYS = {"relay-1": (41, "relay"), "relay-2": (42, "relay")}
 class NatWorld:
     """Everything is up, and the relays can be found, when the constructor returns."""
 
-    def __init__(self, relay_transports: Sequence[str] = ("udp", "tcp", "tls")):
+    def __init__(self, relay_transports: Sequence[str] = ("udp", "tcp", "tls"), users: Optional[Mapping] = None,
+                 anchored: Sequence[str] = ()):
+        """`users`: those who have an account, for a phone, with their passwords; `anchored`: phones that know no ICE."""
         self.world = World()
         self.capture = Capture()
         self.ca = CertificateAuthority(STATE / "ca")
-        self.overlay = causeway.build(self.world, DOMAIN, {**PEERS, **RELAYS}, {}, self.ca,
-                                      relay_transports=relay_transports)
+        members = {**PEERS, **RELAYS}
+        at = {name: self.world.host(name, number).address for name, (number, _) in members.items()}
+        self.dns = NameServer(self.world, [Zone(DOMAIN).sip([Target(at[name]) for name in PEERS])
+                                           .turn([Target(at[name]) for name in RELAYS], relay_transports)])
+        self.overlay = causeway.build(self.world, DOMAIN, members, users or {}, self.ca,
+                                      relay_transports=relay_transports, anchored=anchored)
         self.nats: dict = {}  # by the name of the host behind it
         self._number = 60
         self._tone = 400
+        self.dns.wait_ready()
         self.overlay.wait_ready()
         self.capture.wait_ready()
         peer = self.overlay["peer-a"]
@@ -53,6 +63,11 @@ class NatWorld:
                               *arguments)
         ua.wait_registered()
         return ua
+
+    def phone(self, program: str, host: Host, **more):
+        """One that has an account, registered at peer-a as the user that the host is called (phones.make)."""
+        self._tone += 70
+        return phones.make(self.world, program, host, DOMAIN, self.address("peer-a"), self.ca, self._tone, **more)
 
     def address(self, name: str) -> str:
         """Where it seems to be, seen from the switch."""

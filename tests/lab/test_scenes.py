@@ -13,7 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 IDS = [scene.ID for scene in scenes.all_scenes()]
 
 
-@pytest.fixture(scope="module", params=[[], ["--rootless", "--relayed", "10"]], ids=["as-is", "rootless"])
+RUNS = {"as-is": [], "rootless": ["--rootless", "--relayed", "10"]}
+
+
+@pytest.fixture(scope="module", params=[pytest.param(more, id=name, marks=pytest.mark.xdist_group(name))
+                                        for name, more in RUNS.items()])
 def demo(request, tmp_path_factory):
     """(status, what was printed, report) of one run of all scenes."""
     folder = tmp_path_factory.mktemp("demo")

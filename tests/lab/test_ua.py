@@ -1,4 +1,6 @@
 """`causeway ua` on a phone's line: calls through a peer, with itself and with baresip."""
+import time
+
 import pytest
 
 from lab import causeway, sip, tone
@@ -69,6 +71,8 @@ def test_commands():
     alice.tell("status")
     call, = alice.wait_event("status")["calls"]
     assert call["state"] == "established" and call["packets_received"] > 0
+    counters = alice.latest("status")["counters"]
+    assert counters['ua_calls_total{direction="out"}'] == 1 and "ua_paths_not_found_total" not in counters
     alice.tell("frobnicate")
     assert "not a command" in alice.wait_event("error")["came"]
     bob.tell("hangup")
@@ -135,8 +139,8 @@ def test_the_embedded_agent():
 class Members:
     """A small p2psip.org, and user agents with credentials of their own: alice, bob."""
 
-    def __init__(self):
-        self.domain = Domain(members={"peer-a": (30, "registrar"), "peer-d": (33, "registrar,proxy,relay"),
+    def __init__(self, outside: bool = False):
+        self.domain = Domain(outside=outside, members={"peer-a": (30, "registrar"), "peer-d": (33, "registrar,proxy,relay"),
                                       "peer-e": (34, "registrar,proxy,relay")}, users={"dora": "pw-dora"})
         wait_for(lambda: all(peer.joined() for peer in self.domain.overlay), 10, "the peers to find each other")
 
@@ -185,6 +189,31 @@ def test_a_member_and_a_phone_of_a_peer(caller):
     both_hear(alice, dora)
     alice.tell("hangup")
     assert dora.wait_event("ended")["by"] == "them"
+
+
+def test_a_member_calls_as_its_public_address():
+    """The draft, 4.2; also when the peer that knew of the address has gone."""
+    members = Members(outside=True)
+    password, address = STATE / "public.password", "sip:carol@example.com"
+    password.write_text("pw-carol\n")
+    password.chmod(0o600)
+    bob = members.user("bob", 102, "--answer", "0")
+    alice = members.user("alice", 101, "--register-public", address, "--public-password-file", str(password))
+    wait_for(lambda: any(e["event"] == "registered" and e["address"] == address for e in alice.events()), 10,
+             "the public address to be registered", came=alice.program.tail)
+
+    def call() -> None:
+        alice.tell(f"call bob as {address}")
+        assert bob.wait_event("incoming", 8)["from"] == address
+        both_hear(alice, bob)
+        alice.tell("hangup")
+        bob.wait_event("ended")
+
+    call()
+    members.domain.overlay["peer-d"].kill()
+    time.sleep(3)  # a link that has ended is noticed at once; the address is registered again through the other one
+    call()
+    members.domain.overlay["peer-d"].start()
 
 
 def test_the_public_peer_that_a_member_hangs_on_is_killed():
