@@ -1,6 +1,7 @@
 #include "ua/ice.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/log.h"
 #include "ua/ice_path.h"
@@ -46,6 +47,9 @@ class IceAgent::Impl final : public IcePath::Owner {
     newest_->gather();
   }
   void restart(std::vector<RelayServer> relays) {
+    const auto is_lost = [this](const RelayServer& relay) { return lost_.contains(relay.endpoint); };
+    // Of those that are all there is, one may live again.
+    if (!std::ranges::all_of(relays, is_lost)) std::erase_if(relays, is_lost);
     use(std::move(relays));
     restart();
   }
@@ -143,6 +147,7 @@ class IceAgent::Impl final : public IcePath::Owner {
     if (lost == config_.relays.end()) return;
     const auto known = relays_.begin() + (lost - config_.relays.begin());
     const RelayServer relay = *known;
+    lost_.insert(relay.endpoint);
     config_.relays.erase(lost);
     relays_.erase(known);
     events_.on_relay_lost(relay);
@@ -151,6 +156,7 @@ class IceAgent::Impl final : public IcePath::Owner {
   MediaThread& thread_;
   IceConfig config_;                 // its relays are as libnice reaches them
   std::vector<RelayServer> relays_;  // the same, as they are known; without those that have been lost
+  std::set<net::Endpoint> lost_;     // in this call
   Events& events_;
   std::unique_ptr<IcePath> newest_;  // what the last offer or answer was about
   std::unique_ptr<IcePath> in_use_;  // during a restart: the path until then, if there was one

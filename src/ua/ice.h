@@ -87,8 +87,8 @@ class IceAgent {
   // The same offer of ours was answered by another one, too (forking), and this one it is: checks begin anew,
   // with the credentials and candidates that have been told.
   void follow(const RemoteMedia& remote);
-  // New credentials and candidates (RFC 8445 9). `relays`: instead of those that there were; those lost are
-  // left out.
+  // New credentials and candidates (RFC 8445 9). `relays`: instead of those that there were. Those that
+  // have been lost are left out, unless there is no other.
   void restart();
   void restart(std::vector<RelayServer> relays);
 

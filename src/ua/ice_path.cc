@@ -383,9 +383,12 @@ void IcePath::watch_channel(int repeats) {
   channel_.start(limits::kBindPatience, [this, repeats] {
     heard_ = false;
     channel_.start(limits::kBindSilence, [this, repeats] {
-      if (heard_ || !selected_ || !select_again()) return;
-      unanswered_ = MediaThread::now();  // this has begun a round of consent, too
-      if (repeats > 1) watch_channel(repeats - 1);
+      if (heard_) {
+        unanswered_ = {};
+      } else if (repeats > 0 && selected_ && select_again()) {
+        unanswered_ = MediaThread::now();
+        watch_channel(repeats - 1);
+      }
     });
   });
 }

@@ -213,9 +213,11 @@ TEST_P(DeadRelay, IsNoticedAndReplaced) {
   ASSERT_TRUE(alice.wait([&] { return !alice.lost.empty(); }));
   EXPECT_EQ(alice.lost.front(), first);
   const int before = alice.connected;
-  alice.on_thread([&](IceAgent& agent) { return agent.restart({other.server()}), 0; });
+  const base::Instant noticed = MediaThread::now();
+  alice.on_thread([&](IceAgent& agent) { return agent.restart({first, other.server()}), 0; });
   negotiate(alice, bob);
   ASSERT_TRUE(alice.wait([&] { return alice.connected > before; })) << alice.why;
+  EXPECT_LT(MediaThread::now() - noticed, limits::kMoreRelays);  // the dead one is not asked again
   expect_both_ways(alice, bob);
   EXPECT_LT(MediaThread::now() - died, 3s);
 }
@@ -306,6 +308,22 @@ TEST_F(Ice, AChannelWhoseBindingWasNeverAnsweredIsBoundAgain) {
   EXPECT_LT(MediaThread::now() - begun, limits::kBindPatience + 2 * limits::kBindSilence);
   EXPECT_EQ(alice.connected, 1);
   expect_both_ways(alice, bob);
+}
+
+TEST_F(Ice, BindingAnewDoesNotKeepAPathThatIsDead) {
+  const TestRelay relay;
+  RelayServer through = relay.server();
+  std::atomic<bool> dead = false;
+  const LossyWay way(through, [&](std::string_view, bool) { return dead.load(); });
+  Side alice(thread, {.relays = {through}, .relay_only = true, .controlling = true}), bob(thread, {});
+  alice.gather();
+  bob.gather();
+  negotiate(alice, bob);
+  ASSERT_TRUE(connect(alice, bob)) << alice.why << bob.why;
+  expect_both_ways(alice, bob);
+  dead = true;
+  EXPECT_TRUE(alice.wait([&] { return !alice.why.empty(); }, 20s));
+  EXPECT_EQ(alice.why, "the other side no longer answers (RFC 7675)");
 }
 
 // It is asked for three times, too, and never again.

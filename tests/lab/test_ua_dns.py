@@ -112,8 +112,8 @@ def test_an_invite_that_is_too_long_for_udp(refused):
     assert sent(here, start, alice, "INVITE") == {("peer-d", "udp" if refused else "tcp")}
     alice.hang_up()
     bob.wait_event("ended", by="them")
-    if refused:
-        assert sent(here, start, alice, "BYE") == {("peer-d", "udp")}
+    # With that name, two answers to challenges and two routes the BYE is as long.
+    assert sent(here, start, alice, "BYE") == {("peer-d", "udp" if refused else "tcp")}
 
 
 # ------------------------------------------------------------------------------------- relays (RFC 5928)
