@@ -152,6 +152,7 @@ struct IcePath::Callbacks {
     if (component == kComponent) path.heard_ = true;
     path.owner_.path_packet(path, {reinterpret_cast<const std::uint8_t*>(bytes), size});
   }
+  static void ignored(NiceAgent*, guint, guint, guint, gchar*, gpointer) {}
 };
 
 IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
@@ -194,11 +195,12 @@ IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
 IcePath::~IcePath() {
   *self_ = nullptr;
   g_signal_handlers_disconnect_by_data(agent_, this);
+  // libnice goes on reading: allocations are given back by a request that wants an answer, and until that has
+  // come it still asks the other side for consent.
   for (guint component = kComponent; component <= components_; ++component)
-    nice_agent_attach_recv(agent_, stream_, component, nullptr, nullptr, nullptr);
+    nice_agent_attach_recv(agent_, stream_, component, thread_.context(), Callbacks::ignored, nullptr);
   for (const auto* locals : {&locals_, &rtcp_locals_})
     for (NiceCandidate* candidate : *locals) nice_candidate_free(candidate);
-  // Allocations are given back by a request that wants an answer.
   nice_agent_close_async(
       agent_, [](GObject* agent, GAsyncResult*, gpointer) { g_object_unref(agent); }, nullptr);
 }

@@ -326,6 +326,26 @@ TEST_F(Ice, BindingAnewDoesNotKeepAPathThatIsDead) {
   EXPECT_EQ(alice.why, "the other side no longer answers (RFC 7675)");
 }
 
+// Who does not hear the answer asks again after half a second, and keeps its sockets and its checks until then.
+TEST_F(Ice, AnAllocationIsGivenBackOnce) {
+  const TestRelay relay;
+  RelayServer through = relay.server();
+  std::atomic<int> given_back = 0;
+  const LossyWay way(through, [&](std::string_view packet, bool to_relay) {
+    if (to_relay && packet.starts_with(std::string_view("\x00\x04", 2))) ++given_back;  // Refresh
+    return false;
+  });
+  {
+    Side alice(thread, {.relays = {through}, .relay_only = true, .controlling = true}), bob(thread, {});
+    alice.gather();
+    bob.gather();
+    negotiate(alice, bob);
+    ASSERT_TRUE(connect(alice, bob)) << alice.why << bob.why;
+  }
+  std::this_thread::sleep_for(800ms);
+  EXPECT_EQ(given_back, 1);
+}
+
 // It is asked for three times, too, and never again.
 TEST_F(Ice, ANominationThatIsLostEndsSoon) {
   const TestRelay relay;

@@ -64,8 +64,9 @@ class Scene:
         return self.peer.status()["counters"]
 
     def memory_kb(self):
+        """Of the peer alone (private, resident): other worlds run the same program."""
         with open(f"/proc/{self.peer.program.pid}/smaps_rollup") as f:
-            return int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M).group(1))
+            return sum(int(size) for size in re.findall(r"^Private_\w+:\s+(\d+)", f.read(), re.M))
 
 
 def credentials(user="alice", secret=SECRET, seconds=600):
