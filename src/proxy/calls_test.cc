@@ -162,6 +162,24 @@ TEST_F(Calls, OverTcpNoDigestIsAskedForAgain) {
   EXPECT_TRUE(bye(alice, back.callee, bob));
 }
 
+// Where it is to send within the dialogue: over UDP it may reach nobody.
+TEST_F(Calls, ThePhonesOwnRouteNamesItsTransport) {
+  auto& p = world.peer({.proxy = true, .tcp = true});
+  auto& alice = world.phone_of("alice", p);
+  alice.use_tcp();
+  ASSERT_TRUE(alice.enroll());
+  auto& bob = world.phone("bob", p);
+  constexpr std::string_view kOverTcp = "@p2psip.org;transport=tcp;lr>", kOverUdp = "@p2psip.org;lr>";
+  auto out = values(call(alice, bob, "sip:bob@p2psip.org").invite_in, "Record-Route");
+  ASSERT_EQ(out.size(), 2u);
+  EXPECT_TRUE(out[0].ends_with(kOverUdp)) << out[0];
+  EXPECT_TRUE(out[1].ends_with(kOverTcp)) << out[1];
+  auto in = values(call(bob, alice, "sip:alice@p2psip.org").invite_in, "Record-Route");
+  ASSERT_EQ(in.size(), 2u);
+  EXPECT_TRUE(in[0].ends_with(kOverTcp)) << in[0];
+  EXPECT_TRUE(in[1].ends_with(kOverUdp)) << in[1];
+}
+
 TEST_F(Calls, KnownButNotRegisteredAndUnknown) {
   auto& p = world.peer({.proxy = true});
   world.peer();

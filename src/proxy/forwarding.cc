@@ -62,13 +62,13 @@ void record_routes(const Plan& plan, const Leg& leg, const Core& core, const sip
   };
   if (!plan.caller_flow.empty()) {
     facing(plan.from, plan.stays_here);
-    record.flow(plan.caller_flow);
+    record.flow(plan.caller_flow, plan.from.transport);
   }
   if (!leg.callee_token.empty()) {
-    record.own_flow(leg.callee_token);
+    record.own_flow(leg.callee_token, to.transport);
     facing(to, leg.stays_here);
   } else if (!leg.callee_flow.empty()) {
-    record.flow(leg.callee_flow);
+    record.flow(leg.callee_flow, to.transport);
   }
   if (leg.to_outside) record.domain();
 }

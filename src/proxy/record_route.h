@@ -9,6 +9,10 @@
 // so the outside sees D on top and comes back to whichever proxy peer then lives. When caller and
 // callee are at one peer both (a) and (b) are added.
 //
+// Of (a) and (b) only that phone asks the DNS where to send, all others send over peer links. So they name the
+// transport that it uses, unless it is UDP: where UDP does not get through, its requests within a dialogue
+// would be lost.
+//
 // A peer behind a NAT, and one that stands in for a phone (phone_hook.h), adds one more, which faces its
 // phone: behind (a), in front of (b).
 //
@@ -38,25 +42,34 @@ class RecordRoute {
  public:
   // `secure`: the Request-URI is a SIPS URI, so ours must be (16.6 step 4).
   RecordRoute(const OverlayNames& names, sip::Rewrite& edit, Scratch& scratch, bool secure)
-      : names_(names), edit_(edit), scratch_(scratch), scheme_(secure ? "<sips:" : "<sip:") {}
+      : names_(names), edit_(edit), scratch_(scratch), scheme_(secure ? kSecure : "<sip:") {}
 
   // sip:D;lr on top of what is there.
   void domain() { put({scheme_, names_.route_host(), ";lr>"}); }
-  // `user` is "_PEERID.TOKEN".
-  void flow(std::string_view user) { put({scheme_, user, "@", names_.route_host(), ";lr>"}); }
+  // The phone that comes and goes over `transport`; `user` is "_PEERID.TOKEN".
+  void flow(std::string_view user, net::Transport transport) {
+    put({scheme_, user, "@", names_.route_host(), way(transport), ";lr>"});
+  }
   // `here`: host and port at which the phone has this peer.
   void site(std::string_view here, std::string_view transport) {
     put({scheme_, here, ";transport=", transport, ";lr;", kSiteParam, ">"});
   }
-  // The flow `token` at this peer.
-  void own_flow(std::string_view token) {
-    put({scheme_, names_.self_user(), ".", token, "@", names_.route_host(), ";lr>"});
+  // The same; its flow is `token` at this peer.
+  void own_flow(std::string_view token, net::Transport transport) {
+    put({scheme_, names_.self_user(), ".", token, "@", names_.route_host(), way(transport), ";lr>"});
   }
 
  private:
+  // A SIPS URI says it already.
+  std::string_view way(net::Transport transport) const {
+    if (scheme_ == kSecure || transport == net::Transport::udp) return {};
+    return transport == net::Transport::tls ? ";transport=tls" : ";transport=tcp";
+  }
   void put(std::initializer_list<std::string_view> parts) {
     edit_.prepend(sip::HeaderName::record_route, scratch_.join(parts));
   }
+  static constexpr std::string_view kSecure = "<sips:";
+
   const OverlayNames& names_;
   sip::Rewrite& edit_;
   Scratch& scratch_;

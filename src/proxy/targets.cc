@@ -12,7 +12,7 @@ namespace causeway::proxy {
 namespace {
 
 // What forwarding adds to a request: a Via and two Record-Route values.
-constexpr std::size_t kForwardingAdds = 300;
+constexpr std::size_t kForwardingAdds = 330;
 
 using registrar::Binding;
 using State = Branch::State;
