@@ -138,7 +138,7 @@ struct IcePath::Callbacks {
     static_cast<IcePath*>(self)->later(&IcePath::finish_gathering);
   }
   static void found(NiceAgent*, NiceCandidate* candidate, gpointer self) {
-    if (candidate->type == NICE_CANDIDATE_TYPE_RELAYED)
+    if (candidate->type == NICE_CANDIDATE_TYPE_RELAYED && candidate->component_id == kComponent)
       static_cast<IcePath*>(self)->later(&IcePath::hurry_gathering);
   }
   static void changed(NiceAgent*, guint, guint, guint, gpointer self) {

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <thread>
 
 #include "base/random.h"
@@ -262,25 +263,44 @@ class LossyWay {
  private:
   void carry() {
     char bytes[2048];
-    socklen_t length = sizeof agent_;
-    auto* const agent = reinterpret_cast<sockaddr*>(&agent_);
+    sockaddr_storage from{};
+    socklen_t length = sizeof from;
+    auto* const agent = reinterpret_cast<sockaddr*>(&from);
     for (ssize_t size;
-         (size = ::recvfrom(near_.fd.get(), bytes, sizeof bytes, MSG_DONTWAIT, agent, &length)) > 0;)
+         (size = ::recvfrom(near_.fd.get(), bytes, sizeof bytes, MSG_DONTWAIT, agent, &length)) > 0;) {
+      Phone& far = far_[net::Address::from_sockaddr(*agent)];
       if (const std::string_view packet(bytes, static_cast<std::size_t>(size)); !lost_(packet, true))
-        far_.send(relay_, packet);
-    for (ssize_t size; (size = ::recv(far_.fd.get(), bytes, sizeof bytes, MSG_DONTWAIT)) > 0;)
-      if (const std::string_view packet(bytes, static_cast<std::size_t>(size)); !lost_(packet, false))
-        near_.send(net::Address::from_sockaddr(*agent), packet);
+        far.send(relay_, packet);
+    }
+    for (auto& [socket, far] : far_)
+      for (ssize_t size; (size = ::recv(far.fd.get(), bytes, sizeof bytes, MSG_DONTWAIT)) > 0;)
+        if (const std::string_view packet(bytes, static_cast<std::size_t>(size)); !lost_(packet, false))
+          near_.send(socket, packet);
   }
 
-  Phone near_, far_;
+  Phone near_;
+  std::map<net::Address, Phone> far_;  // by the agent's sockets
   const net::Address relay_;
-  sockaddr_storage agent_{};
   Lost lost_;
   std::jthread thread_;
 };
 
 bool takes_one(std::atomic<int>& left) { return left > 0 && left-- > 0; }
+
+// libnice asks again after half a second, which is longer than others are waited for.
+TEST_F(Ice, ARelaysAddressForRtcpAloneIsNotEnough) {
+  const TestRelay relay;
+  RelayServer through = relay.server();
+  std::atomic<int> first = 1;
+  const LossyWay way(through, [&](std::string_view, bool to_relay) { return to_relay && takes_one(first); });
+  Side alice(thread, {.relays = {through}, .relay_only = true, .rtcp_port = true});
+  const base::Instant begun = MediaThread::now();
+  alice.gather();
+  const LocalMedia media = alice.media();
+  EXPECT_EQ(media.candidates.size(), 1u) << alice.why;
+  EXPECT_EQ(media.rtcp_candidates.size(), 1u);
+  EXPECT_GT(MediaThread::now() - begun, limits::kMoreRelays);
+}
 
 // Three questions are all that libnice asks. What comes before the second has arrived is heard.
 TEST_F(Ice, AChannelWhoseBindingWasNeverAnsweredIsBoundAgain) {
