@@ -174,10 +174,13 @@ void Call::on_bye(sip::ServerTransaction& transaction, const sip::Message& reque
 void Call::on_reinvite(sip::ServerTransaction& transaction, const sip::Message& invite) {
   if (state_ != State::established || reinvite_id_ || offering_)  // 14.2
     return refuse(transaction, invite, 491);
-  if (invite_in_.pending() || ack_wait_.waiting() || update_in_.pending()) {
+  const bool answer_due = ack_wait_.waiting() && waits_for_answer_;
+  if (invite_in_.pending() || answer_due || update_in_.pending()) {
     const std::string after = std::to_string(parts_.random.below(10));
     return refuse(transaction, invite, 500, {{"Retry-After", after}});
   }
+  // RFC 5407 3.1.4: its ACK is late, or lost; or the 2xx was, with the way that the INVITE before had come.
+  ack_wait_.stop();
   if (const auto least = SessionTimer::too_short(invite))
     return refuse(transaction, invite, 422, {{"Min-SE", *least}});
   main_->dialog.refresh_target(invite);
