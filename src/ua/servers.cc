@@ -1,6 +1,7 @@
 #include "ua/servers.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace causeway::ua {
 
@@ -52,11 +53,12 @@ bool Servers::has(const net::Address& address) const {
 }
 
 void Servers::failed(const net::Endpoint& place) {
-  if (!has_another() || places_[current_].endpoint != place) return;
+  if (!current() || current()->endpoint != place) return;
   const bool was_last = ++current_ == places_.size();
   if (was_last) current_ = 0;
-  moved_();
-  if (was_last) find([](const base::Status&) {});
+  if (has_another()) moved_();
+  if (!was_last || std::exchange(asking_again_, true)) return;
+  find([this](const base::Status&) { asking_again_ = false; });
 }
 
 bool Servers::is_meant_by(const sip::Uri& uri) const {

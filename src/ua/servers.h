@@ -3,7 +3,8 @@
 //
 //   find(done)       asks the DNS, if nothing was told; after that there is a current()
 //   failed(place)    it does not answer, or says 503 (RFC 3263 4.3): the next one is current; after the last
-//                    of them the DNS is asked anew, and meanwhile it is the first again
+//                    of them, which may be the only one, the DNS is asked anew, one question at a time, and
+//                    meanwhile it is the first again
 //   moved            is called whenever another one has become current
 #pragma once
 
@@ -52,6 +53,7 @@ class Servers {
   std::function<void()> moved_;
   std::vector<sip::Target> places_;
   std::size_t current_ = 0;
+  bool asking_again_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

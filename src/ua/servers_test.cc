@@ -178,6 +178,54 @@ TEST_F(LineByDns, AsksTheDnsAgainAfterTheLastServer) {
   EXPECT_EQ(edge.count("INVITE"), 1);
 }
 
+// The only server has another address now.
+TEST_F(LineByDns, AsksTheDnsAgainAfterTheOnlyServer) {
+  table.srvs.clear();
+  table.hosts.emplace("sim", "10.0.0.2");
+  start();
+  ASSERT_TRUE(comes_up());
+  table.hosts.erase("sim");
+  table.hosts.emplace("sim", "10.0.0.8");
+  one.status = 0;
+  EXPECT_TRUE(loop.run_until([&] { return edge.count("REGISTER") > 0; }, limits::kRegisterExpires + 33s));
+  EXPECT_TRUE(loop.run_until([&] { return agent->registered(); }, 1s));
+}
+
+// However often the only server fails while the DNS is silent.
+TEST_F(LineByDns, AsksTheDnsOneQuestionAtATime) {
+  struct Slow final : dns::Resolver {
+    explicit Slow(dns::Resolver& of) : zone(of) {}
+    void naptr(const std::string& name, dns::OnRecords<dns::Naptr> done) override {
+      ++asked;
+      answer = [this, name, done = std::move(done)] { zone.naptr(name, done); };
+    }
+    void srv(const std::string& name, dns::OnRecords<dns::Srv> done) override { zone.srv(name, done); }
+    void addresses(const std::string& name, bool v4, bool v6, dns::OnRecords<net::Ip> done) override {
+      zone.addresses(name, v4, v6, done);
+    }
+    dns::Resolver& zone;
+    int asked = 0;
+    std::function<void()> answer;
+  } slow(table);
+  dns::Locator slowly(slow, random, {.tcp = false, .tls = false, .ipv6 = false}, metrics);
+  int moved = 0;
+  Servers servers(&slowly, "edge.example", std::nullopt, [&] { ++moved; });
+  servers.find([](const base::Status&) {});
+  slow.answer();
+  ASSERT_TRUE(servers.current());
+  const net::Endpoint place = servers.current()->endpoint;
+  for (int i = 0; i < 3; ++i) servers.failed(place);
+  EXPECT_EQ(slow.asked, 2);
+  slow.answer();  // the same as before
+  EXPECT_EQ(moved, 0);
+  table.hosts.erase("edge.example");
+  table.hosts.emplace("edge.example", "10.0.0.2");
+  servers.failed(place);
+  slow.answer();
+  EXPECT_EQ(moved, 1);
+  EXPECT_EQ(servers.current()->endpoint.address, at("10.0.0.2"));
+}
+
 TEST_F(LineByDns, FollowsTheContactWithinADialogue) {
   start(false);
   ASSERT_TRUE(comes_up());
