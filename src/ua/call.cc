@@ -203,7 +203,7 @@ std::uint64_t Call::send_in(Fork& fork, Outgoing request) {
 void Call::on_response(std::uint64_t id, const sip::Message& response) {
   if (id == invite_id_) return on_invite_response(response);
   if (id == reinvite_id_) return on_reinvite_response(response);
-  if (id == reinvited_id_) return parts_.client.send_ack(reinvite_ack_);
+  if (id == reinvited_id_) return acknowledge_change(response);
   if (id == update_id_) return on_update_response(response);
 }
 

@@ -190,6 +190,7 @@ class Call final : private Requester, private SessionUser {
   void send_reinvite(const std::string& offer);
   void refresh();
   void on_reinvite_response(const sip::Message& response);
+  void acknowledge_change(const sip::Message& response);
   void on_update_response(const sip::Message& response);
   void dialogue_is_over(int status);
   void again_later();
@@ -265,7 +266,8 @@ class Call final : private Requester, private SessionUser {
   bool hold_ = false, hold_told_ = false, held_by_other_ = false;
   bool change_wanted_ = false, offering_ = false;
   std::uint64_t reinvite_id_ = 0, update_id_ = 0;
-  std::uint64_t reinvited_id_ = 0;  // the last one that was agreed to, and the ACK of its 2xx
+  std::uint64_t reinvited_id_ = 0;   // the last one with a final response, of which a 2xx may still come
+  std::uint32_t reinvite_cseq_ = 0;  // of the last 2xx, and its ACK
   Client::Ack reinvite_ack_;
   Open update_in_;
   base::Timer again_, drop_;

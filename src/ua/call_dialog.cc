@@ -56,13 +56,10 @@ void Call::send_reinvite(const std::string& offer) {
 void Call::on_reinvite_response(const sip::Message& response) {
   const int status = response.status();
   if (status < 200) return;
+  reinvited_id_ = std::exchange(reinvite_id_, 0);
   if (status < 300) {
     main_->dialog.refresh_target(response);
-    const auto cseq = response.cseq();
-    reinvite_ack_ = parts_.client.make_ack(reinvite_id_, main_->dialog.request(sip::Method::ack),
-                                           cseq ? cseq->number : 0);
-    reinvited_id_ = std::exchange(reinvite_id_, 0);
-    parts_.client.send_ack(reinvite_ack_);
+    acknowledge_change(response);
     if (state_ != State::established) return;
     timer_.take_response(response);
     if (auto accepted = session_->accept(response.body()); !accepted) {
@@ -75,13 +72,22 @@ void Call::on_reinvite_response(const sip::Message& response) {
     if (change_wanted_) renegotiate();
     return;
   }
-  reinvite_id_ = 0;
   if (state_ != State::established) return;
   session_->withdraw();
   if (status == 481 || status == 408) return dialogue_is_over(status);
   if (status == 491 || (status == 500 && response.has(sip::HeaderName::retry_after))) return again_later();
   if (status == 422 && timer_.take_422(response)) return renegotiate();
   parts_.user.on_trouble(*this, trouble_of(response, "the other side to agree to a change of the call"));
+}
+
+// The 2xx may come again, and another one where the re-INVITE was sent anew.
+void Call::acknowledge_change(const sip::Message& response) {
+  const auto cseq = response.cseq();
+  if (!cseq || response.status() / 100 != 2) return;
+  if (std::exchange(reinvite_cseq_, cseq->number) != cseq->number)
+    reinvite_ack_ =
+        parts_.client.make_ack(reinvited_id_, main_->dialog.request(sip::Method::ack), cseq->number);
+  parts_.client.send_ack(reinvite_ack_);
 }
 
 // 14.1: who made the call waits longer, so that the two do not meet again.

@@ -165,14 +165,22 @@ bool Client::transmit(Entry& entry) {
       transaction = &open(entry, *stream);
       bytes = write(entry.credentials, request, cseq, *stream, transaction->branch().view());
     }
-  transaction->context = &entry;
-  if (entry.transaction) entry.transaction->context = nullptr;  // what still comes of it is over
-  entry.transaction = transaction;
+  replace_transaction(entry, *transaction);
   const bool more = entry.place < entry.places.size() ? entry.has_more_places() : line_.has_another();
   if (more && is_answered_at_once(request.method) && entry.flows + 1 < limits::kMaxFlowTries)
     entry.patience.start(limits::kServerPatience);
   transactions_.start(*transaction, std::move(bytes));
   return true;
+}
+
+// What still comes of the one before is over, but for an INVITE's 2xx.
+void Client::replace_transaction(Entry& entry, sip::ClientTransaction& by) {
+  if (entry.transaction && by.method() != sip::Method::invite)
+    entry.transaction->context = nullptr;
+  else
+    ++entry.transactions;
+  by.context = &entry;
+  entry.transaction = &by;
 }
 
 base::Buffer Client::write(const Headers& credentials, const Outgoing& request, std::uint32_t cseq,
@@ -290,9 +298,19 @@ void Client::lose_patience(std::uint64_t id) {
   if (retry_elsewhere(*entry)) transactions_.cancel(silent);
 }
 
+// An INVITE that was sent anew may yet be answered: every 2xx wants its ACK, and a BYE if it is one too many
+// (13.2.2.4). Whoever has the new one need not ring on.
+void Client::take_late(Entry& entry, const sip::Message& response) {
+  if (response.status() / 100 != 2) return;
+  entry.answered = true;
+  cancel(entry.id);
+  if (entry.requester) entry.requester->on_response(entry.id, response);
+}
+
 void Client::on_response(sip::ClientTransaction& transaction, const sip::Message& response) {
   if (!transaction.context) return;
   Entry& entry = *static_cast<Entry*>(transaction.context);
+  if (&transaction != entry.transaction) return take_late(entry, response);
   const int status = response.status();
   if (entry.requester && !entry.answered && (status == 401 || status == 407) &&
       answers_challenge(entry, response))
@@ -305,6 +323,7 @@ void Client::on_response(sip::ClientTransaction& transaction, const sip::Message
 void Client::on_failure(sip::ClientTransaction& transaction, sip::ClientFailure why) {
   if (!transaction.context) return;
   Entry& entry = *static_cast<Entry*>(transaction.context);
+  if (&transaction != entry.transaction) return;
   const bool silent = why == sip::ClientFailure::timeout;
   if (!silent && retry_narrow(entry)) return;
   const bool tells = !silent || (!transaction.has_provisional() && is_answered_at_once(transaction.method()));
@@ -326,6 +345,8 @@ void Client::on_failure(sip::ClientTransaction& transaction, sip::ClientFailure 
 void Client::on_gone(sip::ClientTransaction& transaction) {
   if (!transaction.context) return;
   Entry& entry = *static_cast<Entry*>(transaction.context);
+  if (&transaction == entry.transaction) entry.transaction = nullptr;
+  if (--entry.transactions > 0) return;
   const auto found = entries_.find(entry.id);
   auto gone = std::move(found->second);
   entries_.erase(found);

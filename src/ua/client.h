@@ -3,7 +3,7 @@
 //
 //   auto id = client.send(std::move(invite), requester);
 //   ... requester.on_response(id, message) for every provisional but 100, for the final one, and for INVITE
-//       every 2xx (the same one again, and those of other forks)
+//       every 2xx (the same one again, those of other forks, and those of servers that were too slow)
 //   ... requester.on_failure(id, trouble) instead of a final response
 //   ... requester.on_done(id): the last word
 //
@@ -83,10 +83,11 @@ class Client final : public sip::ClientUser {
     Requester* requester = nullptr;  // null: forgotten
     sip::DigestClient::Attempt attempt, other_attempt;
     int challenges = 0, flows = 0;
-    sip::ClientTransaction* transaction = nullptr;
-    sip::Flow flow;                   // before it was found too long for that
-    std::vector<sip::Target> places;  // Line::locate
-    std::size_t place = 0;            // the one that is being tried; behind the last: the line's own way
+    sip::ClientTransaction* transaction = nullptr;  // the latest
+    int transactions = 0;                           // that have not gone: this one, and replaced INVITEs
+    sip::Flow flow;                                 // before it was found too long for that
+    std::vector<sip::Target> places;                // Line::locate
+    std::size_t place = 0;  // the one that is being tried; behind the last: the line's own way
     base::Timer patience;
     bool widened = false;  // over a stream, because it is too long for UDP
     bool sending = true;   // send() has not returned
@@ -102,6 +103,8 @@ class Client final : public sip::ClientUser {
   std::optional<sip::Flow> way_of(Entry& entry);
   Headers credentials_for(const Entry& entry, std::string_view method) const;
   bool transmit(Entry& entry);
+  void replace_transaction(Entry& entry, sip::ClientTransaction& by);
+  void take_late(Entry& entry, const sip::Message& response);
   bool answers_challenge(Entry& entry, const sip::Message& response);
   bool retry_elsewhere(Entry& entry);
   void lose_patience(std::uint64_t id);

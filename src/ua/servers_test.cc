@@ -32,22 +32,35 @@ class Server final : public net::UdpHandler {
       if (!request.parse({d.bytes.data(), d.bytes.size()}) || request.status() != 0) continue;
       got.emplace_back(request.method_text());
       from = request.value(sip::HeaderName::from);
-      if (status == 0 || request.method() == sip::Method::ack) continue;
-      const std::string bound = std::string(request.value(sip::HeaderName::contact)) + ";expires=600";
-      std::vector<sip::ExtraHeader> extra;
-      const bool invite = request.method() == sip::Method::invite;
-      if (invite && !record_route.empty()) extra.push_back({"Record-Route", record_route});
-      extra.push_back({"Contact", invite ? contact : bound});
-      socket->send(d.from, sip::make_response(request, status, "", "s", extra, invite ? "s=answer" : ""));
+      if (request.method() == sip::Method::ack) acked.push_back(request.cseq()->number);
+      if (request.method() == sip::Method::invite) invite = {std::string(request.bytes()), d.from};
+      if (status != 0 && request.method() != sip::Method::ack) answer(request, d.from, status);
     }
+  }
+  void answer_invite(int how) {
+    sip::Message request;
+    ASSERT_TRUE(request.parse(invite.first));
+    answer(request, invite.second, how);
+  }
+  void answer(const sip::Message& request, const net::Address& to, int how) {
+    const std::string bound = std::string(request.value(sip::HeaderName::contact)) + ";expires=600";
+    std::vector<sip::ExtraHeader> extra;
+    const bool is_invite = request.method() == sip::Method::invite;
+    if (is_invite && !record_route.empty()) extra.push_back({"Record-Route", record_route});
+    extra.push_back({"Contact", is_invite ? contact : bound});
+    const bool describes = is_invite && how == 200;
+    socket->send(to, sip::make_response(request, how, "", tag, extra, describes ? "s=answer" : ""));
   }
   long count(const char* method) const { return std::ranges::count(got, method); }
 
   std::unique_ptr<net::Network> network;
   std::unique_ptr<net::UdpSocket> socket;
   std::vector<std::string> got;
-  std::string from;  // of the last request
+  std::vector<std::uint32_t> acked;             // CSeq
+  std::string from;                             // of the last request
+  std::pair<std::string, net::Address> invite;  // the last one
   int status = 200;
+  std::string tag = "s";
   std::string contact = "<sip:bob@10.0.0.9>", record_route;
 };
 
@@ -254,6 +267,85 @@ TEST_F(LineByDns, StaysOnItsFlowWhereTheRouteIsTheDomain) {
 TEST_F(LineByDns, AsksItsServerWhereTheRouteIsNotFound) {
   call_by("<sip:nowhere.example;lr>");
   EXPECT_EQ(one.got, (std::vector<std::string>{"INVITE", "ACK", "BYE"}));
+}
+
+// ---- servers that are too slow (RFC 3261 13.2.2.4)
+
+class SlowServer : public LineByDns {
+ protected:
+  // The first server is silent, so that the second one has the INVITE, too, and says this.
+  void call_by_two(int second) {
+    one.status = 0;
+    one.tag = "slow";
+    one.contact = "<sip:bob@10.0.0.8>";
+    two.status = second;
+    start(false);
+    ASSERT_TRUE(comes_up());
+    ASSERT_TRUE(agent->call("bob"));
+    loop.run_for(limits::kServerPatience + 500ms);
+    ASSERT_EQ(two.count("INVITE"), 1);
+  }
+};
+
+TEST_F(SlowServer, HasTheCallIfItIsTheFirstToAnswer) {
+  call_by_two(180);
+  one.answer_invite(200);
+  loop.run_for(1s);
+  ASSERT_TRUE(established != nullptr);
+  EXPECT_GE(two.count("CANCEL"), 1);
+  loop.run_for(100s);  // and the other one never says another word
+  EXPECT_EQ(edge.got, std::vector<std::string>{"ACK"});
+  EXPECT_EQ(established->state(), Call::State::established);
+  established->hang_up();
+  loop.run_for(100s);
+  EXPECT_EQ(agent->calls().size(), 0u);
+}
+
+TEST_F(SlowServer, IsToldThatItsAnswerComesTooLate) {
+  call_by_two(200);
+  ASSERT_TRUE(established != nullptr);
+  one.answer_invite(200);
+  one.answer_invite(200);
+  loop.run_for(1s);
+  EXPECT_EQ(edge.count("ACK"), 2);
+  EXPECT_EQ(edge.count("BYE"), 1);
+  EXPECT_EQ(phone.got, std::vector<std::string>{"ACK"});
+  EXPECT_EQ(established->state(), Call::State::established);
+}
+
+TEST_F(SlowServer, IsToldThatTheCallerHasHungUp) {
+  call_by_two(180);
+  agent->calls().front()->hang_up();
+  loop.run_for(100ms);
+  two.answer_invite(487);
+  one.answer_invite(200);  // it has crossed the CANCEL
+  loop.run_for(1s);
+  EXPECT_EQ(edge.got, (std::vector<std::string>{"ACK", "BYE"}));
+  loop.run_for(100s);
+  EXPECT_EQ(agent->calls().size(), 0u);
+}
+
+// Each of two answers to the same re-INVITE has an ACK of its own.
+TEST_F(SlowServer, AgreesToAChangeTooLate) {
+  table.srvs.emplace("_sip._udp.proxies.example", dns::Srv{10, 0, 5060, "one.sim"});
+  table.srvs.emplace("_sip._udp.proxies.example", dns::Srv{20, 0, 5060, "two.sim"});
+  one.record_route = "<sip:proxies.example;lr>";
+  start(false);
+  ASSERT_TRUE(comes_up());
+  ASSERT_TRUE(call());
+  one.status = 0;
+  two.status = 180;
+  established->hold();
+  loop.run_for(limits::kServerPatience + 500ms);
+  ASSERT_EQ(two.count("INVITE"), 1);
+  one.answer_invite(200);
+  loop.run_for(100ms);
+  two.answer_invite(200);
+  loop.run_for(100ms);
+  one.answer_invite(200);
+  loop.run_for(100ms);
+  EXPECT_EQ(one.acked, (std::vector<std::uint32_t>{1, 2, 3, 2}));
+  EXPECT_EQ(two.count("CANCEL"), 1);
 }
 
 // ---- public addresses (draft 4.2)
