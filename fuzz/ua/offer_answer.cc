@@ -25,6 +25,7 @@ ua::LocalMedia make_local(ua::Keying keying) {
 
 void check(const ua::RemoteMedia& remote) {
   if (remote.candidates.size() > ua::limits::kMaxCandidates) std::abort();
+  if (remote.ice_pacing > ua::limits::kMaxIcePacing) std::abort();
   if (remote.codecs.empty() || remote.codecs.size() > ua::limits::kMaxPayloads) std::abort();
   if (remote.rtp.port != 0 && !ua::is_destination(remote.rtp)) std::abort();
   if (remote.rtcp && !ua::is_destination(*remote.rtcp)) std::abort();

@@ -12,9 +12,6 @@ namespace {
 
 constexpr guint kComponent = 1, kRtcp = 2;
 constexpr gint kExpedited = 0xb8;  // DSCP EF (RFC 4594 4.1)
-// Between two questions to servers or to the other side; RFC 8445 14.2 allows no less. With libnice's own 20
-// ms most of a call's set-up is this timer: two steps to gather, four to find the path.
-constexpr guint kPace = 5;
 
 NiceAddress to_nice(const net::Address& address) {
   sockaddr_storage bytes{};
@@ -169,7 +166,7 @@ IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
       self_(std::make_shared<IcePath*>(this)) {
   g_object_set(agent_, "controlling-mode", config.controlling, "force-relay", config.relay_only, "upnp",
                FALSE, "ice-tcp", FALSE, "max-connectivity-checks", limits::kMaxChecks, "stun-pacing-timer",
-               kPace, nullptr);
+               limits::kIcePacing, nullptr);
   if (config.stun && !config.relay_only)
     g_object_set(agent_, "stun-server", config.stun->ip.text().c_str(), "stun-server-port", config.stun->port,
                  nullptr);
@@ -311,6 +308,8 @@ void IcePath::begin_checks(const RemoteMedia& remote) {
   remote_ = remote.ice;
   // RFC 8445 6.1.1: a lite agent never controls a full one.
   if (remote.ice_lite) g_object_set(agent_, "controlling-mode", TRUE, nullptr);
+  // RFC 8839 5.5
+  g_object_set(agent_, "stun-pacing-timer", std::max(limits::kIcePacing, remote.ice_pacing), nullptr);
   nice_agent_set_remote_credentials(agent_, stream_, remote.ice->ufrag.c_str(), remote.ice->password.c_str());
   set_candidates(kComponent, remote.candidates);
   rtcp_apart_ = components_ == kRtcp && !remote.rtcp_candidates.empty();

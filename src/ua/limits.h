@@ -91,6 +91,13 @@ inline constexpr base::Duration kRelaySearch = 1s;
 // Pairs that are checked: RFC 8445 6.1.2.5 recommends it as the most. Each gets a handful of small packets.
 inline constexpr unsigned kMaxChecks = 100;
 
+// Milliseconds between two questions to servers or to the other side; RFC 8445 14.2 allows no less. With
+// libnice's own 20 most of a call's set-up is this timer: two steps to gather, four to find the path.
+inline constexpr unsigned kIcePacing = 5;
+// The most that the other side may want instead (RFC 8839 5.5), four times the default there: twenty pairs
+// then take as long as kNominationPatience, and with more than that nothing would be found in time.
+inline constexpr unsigned kMaxIcePacing = 200;
+
 // A server that does not answer is not waited for any longer: the caller hears nothing meanwhile.
 inline constexpr base::Duration kGatherPatience = 2s;
 // Where only relays may be told there is no call without one. Each answers two questions, and libnice asks

@@ -33,7 +33,10 @@ SessionDescription make_session(const LocalMedia& local, bool ice, std::uint64_t
   description.add('s', "-");
   description.add('c', where);
   description.add('t', "0 0");
-  if (ice) description.add('a', "ice-options:ice2");
+  if (ice) {
+    description.add('a', "ice-options:ice2");
+    description.add('a', fmt::format("ice-pacing:{}", limits::kIcePacing));
+  }
   return description;
 }
 
@@ -210,6 +213,8 @@ class Reader {
     }
     remote_.ice = IceCredentials{std::string(*ufrag), std::string(*password)};
     remote_.ice_lite = description_.has("ice-lite");
+    const auto pacing = number_in<unsigned>(description_.value("ice-pacing").value_or(""));
+    if (pacing && *pacing <= limits::kMaxIcePacing) remote_.ice_pacing = *pacing;
     for (std::string_view options = value("ice-options").value_or(""); !options.empty();)
       remote_.ice2 = take_word(options) == "ice2" || remote_.ice2;
   }

@@ -78,6 +78,7 @@ struct RemoteMedia {
   std::optional<IceCredentials>
       ice;  // nothing: it knows no ICE, or has seen its addresses altered on the way
   bool ice_lite = false;
+  unsigned ice_pacing = 0;                    // ms between its checks (RFC 8839 5.5); 0: it does not say
   bool ice2 = false;                          // it speaks RFC 8445, and not only RFC 5245
   bool ice_mismatch = false;                  // RFC 8839 4.2.5: to be told in the answer
   std::vector<Candidate> candidates;          // of component 1, by priority

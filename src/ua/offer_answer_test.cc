@@ -203,6 +203,31 @@ TEST(OfferAnswer, IceOfTheOtherSide) {
   EXPECT_FALSE(remote.ice_lite);
 }
 
+// RFC 8839 5.5
+TEST(OfferAnswer, HowFastTheChecksAre) {
+  const auto pacing = [](std::string_view lines) {
+    return offered(sdp("a=ice-ufrag:8hhY\r\na=ice-pwd:asd88fgpdd777uzjYhagZg\r\n", "m=audio 9 RTP/AVP 0\r\n",
+                       fmt::format("{}c=IN IP4 0.0.0.0\r\n", lines)))
+        .ice_pacing;
+  };
+  EXPECT_EQ(pacing(""), 0u);
+  EXPECT_EQ(pacing("a=ice-pacing:50\r\n"), 50u);
+  EXPECT_EQ(pacing(fmt::format("a=ice-pacing:{}\r\n", limits::kMaxIcePacing)), limits::kMaxIcePacing);
+  for (const std::string_view wrong : {"", ":", ":201", ":9999999999", ":99999999999999999999", ":-1", ":+50",
+                                       ": 50", ":50 ", ":5e1", ":0x32", ":50ms"})
+    EXPECT_EQ(pacing(fmt::format("a=ice-pacing{}\r\n", wrong)), 0u) << wrong;
+
+  const std::string offer = make_offer(alice(), 1, 1);
+  EXPECT_EQ(parse_sdp(offer)->value("ice-pacing"), std::to_string(limits::kIcePacing));
+  const RemoteMedia heard = offered(offer);
+  EXPECT_EQ(heard.ice_pacing, limits::kIcePacing);
+  const auto answer = [](const RemoteMedia& remote, const std::string& to) {
+    return *parse_sdp(make_answer(alice(), remote, to, 1, 1));
+  };
+  EXPECT_EQ(answer(heard, offer).value("ice-pacing"), std::to_string(limits::kIcePacing));
+  EXPECT_FALSE(answer(offered(sdp("")), sdp("")).has("ice-pacing"));
+}
+
 TEST(OfferAnswer, IceThatIsNone) {
   const std::string candidate = "a=candidate:3 1 udp 200 198.51.100.7 4000 typ host\r\n";
   const auto ice = [&](std::string_view lines) { return offered(sdp(std::string(lines) + candidate)).ice; };
