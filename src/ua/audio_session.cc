@@ -323,7 +323,7 @@ void AudioSession::State::draw_report_time(base::Instant now) {
 }
 
 void AudioSession::State::send_report(base::Instant now, bool bye) {
-  // Where RTCP has a port of its own there is none here (offer_answer.h).
+  // On RTP's port, or on the one that the other side has named for it (offer_answer.h).
   if (!remote || (!remote->rtcp_mux && !remote->rtcp)) return;
   const RtcpToSend report{.ssrc = sender.ssrc(),
                           .info = sender.report(now),

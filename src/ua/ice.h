@@ -1,6 +1,7 @@
 // One side of one call's path for media: ICE (RFC 8445) on libnice, with consent (RFC 7675), and what is left
-// of it where the other side knows no ICE. One component: RTCP is multiplexed (offer_answer.h); without ICE
-// there may be a second one for it, to which RTCP goes if the other side has named a port for that.
+// of it where the other side knows no ICE. RTCP shares RTP's component; if `rtcp_port` is set there is a
+// second one for it, which is used where the other side does not multiplex and has named candidates for it,
+// or without ICE a port (offer_answer.h).
 //
 // The normal case, everything on the media thread:
 //
@@ -78,7 +79,7 @@ class IceAgent {
   void gather();
   // on_gathered has come, and nothing has been gathered anew since. Until then there is nothing to describe.
   bool is_gathered() const;
-  // Fills in ice, credentials, candidates, default_rtp and default_rtcp of what is said next.
+  // Fills in ice, credentials, candidates and defaults, of RTP and of RTCP, of what is said next.
   void describe(LocalMedia& media) const;
   // What the other side has said last, also while candidates are still being gathered. Other credentials than
   // before are its restart: if this side has not begun one, it follows with its own, and what it says is
