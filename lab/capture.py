@@ -1,6 +1,6 @@
 """What was on the wire: everything that crosses the world's switch, written by dumpcap, read back here.
 
-The reader knows Ethernet, IPv4, UDP and TCP, and puts TCP streams together again, so that SIP is found
+The reader knows Ethernet, IPv4, IPv6, UDP and TCP, and puts TCP streams together again, so that SIP is found
 in both. The file is an ordinary pcap file; Wireshark opens it.
 """
 import re
@@ -153,17 +153,22 @@ def read_file(path: Path) -> list:
 
 
 def decode(stamp: float, frame: bytes) -> Optional[Packet]:
-    """An Ethernet frame with IPv4 and UDP or TCP in it; None for all others."""
-    if len(frame) < 34 or frame[12:14] != b"\x08\x00":
+    """An Ethernet frame with IPv4 or IPv6 and UDP or TCP in it; None for all others."""
+    if len(frame) < 34:
         return None
-    header = (frame[14] & 15) * 4
-    total = struct.unpack_from(">H", frame, 16)[0]
-    source, target = socket.inet_ntoa(frame[26:30]), socket.inet_ntoa(frame[30:34])
+    if frame[12:14] == b"\x08\x00":
+        header, total, protocol = (frame[14] & 15) * 4, struct.unpack_from(">H", frame, 16)[0], frame[23]
+        source, target = socket.inet_ntoa(frame[26:30]), socket.inet_ntoa(frame[30:34])
+    elif frame[12:14] == b"\x86\xdd" and len(frame) >= 54:
+        header, total, protocol = 40, 40 + struct.unpack_from(">H", frame, 18)[0], frame[20]
+        source, target = (socket.inet_ntop(socket.AF_INET6, frame[at:at + 16]) for at in (22, 38))
+    else:
+        return None
     segment = frame[14 + header:14 + total]
-    if frame[23] == socket.IPPROTO_UDP and len(segment) >= 8:
+    if protocol == socket.IPPROTO_UDP and len(segment) >= 8:
         source_port, target_port = struct.unpack_from(">HH", segment)
         return Packet(stamp, "udp", source, source_port, target, target_port, segment[8:])
-    if frame[23] == socket.IPPROTO_TCP and len(segment) >= 20:
+    if protocol == socket.IPPROTO_TCP and len(segment) >= 20:
         source_port, target_port, sequence = struct.unpack_from(">HHI", segment)
         payload = segment[(segment[12] >> 4) * 4:]
         return Packet(stamp, "tcp", source, source_port, target, target_port, payload, sequence, segment[13])

@@ -1,22 +1,24 @@
-"""coturn's relay on a host of its own, as an operator runs it: nobody reaches private addresses through it."""
+"""coturn's relay on a host of its own, as an operator runs it (nobody reaches private addresses through it), or as it comes."""
 import socket
 from typing import Mapping
 
 from lab import stun
 from lab.world import STATE, World
 
+PRIVATE = "10.0.0.0-10.255.255.255"
 _BINDING = b"\0\x01\0\0\x21\x12\xa4\x42" + bytes(12)
 
 
 class Coturn:
-    """At 3478, UDP and TCP, for `domain`, with the users and passwords given."""
+    """At 3478, UDP and TCP, for `domain`, with the users and passwords given; `denied` none: as it comes."""
 
-    def __init__(self, world: World, name: str, number: int, domain: str, users: Mapping[str, str]):
+    def __init__(self, world: World, name: str, number: int, domain: str, users: Mapping[str, str],
+                 denied: str = PRIVATE):
         self.host = world.host(name, number)
         accounts = [word for user, password in users.items() for word in ("-u", f"{user}:{password}")]
         self.program = self.host.start(
             name, "turnserver", "-n", "--lt-cred-mech", *accounts, "-r", domain, "-L", self.host.address, "--no-cli", "--no-tls",
-            "--no-dtls", "--denied-peer-ip=10.0.0.0-10.255.255.255", "--log-file", "stdout", "--simple-log", "--pidfile",
+            "--no-dtls", *([f"--denied-peer-ip={denied}"] if denied else []), "--log-file", "stdout", "--simple-log", "--pidfile",
             str(STATE / f"{name}.pid"))
 
     def wait_ready(self) -> None:

@@ -16,30 +16,16 @@ PEERS = {"peer-a": (30, "registrar,proxy"), "peer-b": (31, "registrar,proxy"), "
 RELAYS = {"relay-1": (41, "relay"), "relay-2": (42, "relay")}
 
 
-class NatWorld:
-    """Everything is up, and the relays can be found, when the constructor returns."""
+class Places:
+    """Hosts, public and behind NATs of their own, and what went between them."""
 
-    def __init__(self, relay_transports: Sequence[str] = ("udp", "tcp", "tls"), users: Optional[Mapping] = None,
-                 anchored: Sequence[str] = ()):
-        """`users`: those who have an account, for a phone, with their passwords; `anchored`: phones that know no ICE."""
+    def __init__(self):
         self.world = World()
         self.capture = Capture()
         self.ca = CertificateAuthority(STATE / "ca")
-        members = {**PEERS, **RELAYS}
-        at = {name: self.world.host(name, number).address for name, (number, _) in members.items()}
-        self.dns = NameServer(self.world, [Zone(DOMAIN).sip([Target(at[name]) for name in PEERS])
-                                           .turn([Target(at[name]) for name in RELAYS], relay_transports)])
-        self.overlay = causeway.build(self.world, DOMAIN, members, users or {}, self.ca,
-                                      relay_transports=relay_transports, anchored=anchored)
         self.nats: dict = {}  # by the name of the host behind it
         self._number = 60
         self._tone = 400
-        self.dns.wait_ready()
-        self.overlay.wait_ready()
-        self.capture.wait_ready()
-        peer = self.overlay["peer-a"]
-        if "udp" in relay_transports:
-            wait_for(lambda: len(peer.relays()) == len(RELAYS), 15, "the relays to be found", came=lambda: f"{peer.relays()}")
 
     def host(self, name: str, kind: str) -> Host:
         """A host of its own: public, preserving, symmetric (the NATs), or blocked (symmetric, and no UDP)."""
@@ -55,29 +41,56 @@ class NatWorld:
         self.nats[name] = self.nats[of]
         return self.nats[of].host(name)
 
-    def user_agent(self, host: Host, *arguments: str, peers: Sequence[str] = ("peer-a", "peer-b")) -> UserAgent:
-        """A member, registered; it answers calls. The user is called as the host, and has a tone of its own."""
-        bundle = self.overlay.authority.issue_user(host.name, [self.overlay[peer].overlay_address for peer in peers])
-        self._tone += 70
-        ua = UserAgent.member(host, host.name, bundle, self._tone, "--answer", "0", "--ca", str(self.ca.certificate),
-                              *arguments)
-        ua.wait_registered()
-        return ua
-
-    def phone(self, program: str, host: Host, **more):
-        """One that has an account, registered at peer-a as the user that the host is called (phones.make)."""
-        self._tone += 70
-        return phones.make(self.world, program, host, DOMAIN, self.address("peer-a"), self.ca, self._tone, **more)
-
     def address(self, name: str) -> str:
         """Where it seems to be, seen from the switch."""
         return self.nats[name].address if name in self.nats else self.world.hosts[name].address
 
     def hops(self, since: float) -> set:
         """Between whom media went since then: sets of two names, of which one may be a relay."""
-        names = {self.address(name): name for name in self.world.hosts if not name.startswith("nat-")}
+        hosts = {name: host for name, host in self.world.hosts.items() if not name.startswith("nat-")}
+        names = {address: name for name, host in hosts.items() for address in (self.address(name), host.address6)}
         return {frozenset((names.get(flow.source, flow.source), names.get(flow.target, flow.target)))
                 for flow in stun.media(self.capture.since(since))}
+
+    def next_tone(self) -> int:
+        """For one more who talks, another than all others have."""
+        self._tone += 70
+        return self._tone
+
+
+class NatWorld(Places):
+    """Everything is up, and the relays can be found, when the constructor returns."""
+
+    domain = DOMAIN
+
+    def __init__(self, relay_transports: Sequence[str] = ("udp", "tcp", "tls"), users: Optional[Mapping] = None,
+                 anchored: Sequence[str] = ()):
+        """`users`: those who have an account, for a phone, with their passwords; `anchored`: phones that know no ICE."""
+        super().__init__()
+        members = {**PEERS, **RELAYS}
+        at = {name: self.world.host(name, number).address for name, (number, _) in members.items()}
+        self.dns = NameServer(self.world, [Zone(DOMAIN).sip([Target(at[name]) for name in PEERS])
+                                           .turn([Target(at[name]) for name in RELAYS], relay_transports)])
+        self.overlay = causeway.build(self.world, DOMAIN, members, users or {}, self.ca,
+                                      relay_transports=relay_transports, anchored=anchored)
+        self.dns.wait_ready()
+        self.overlay.wait_ready()
+        self.capture.wait_ready()
+        peer = self.overlay["peer-a"]
+        if "udp" in relay_transports:
+            wait_for(lambda: len(peer.relays()) == len(RELAYS), 15, "the relays to be found", came=lambda: f"{peer.relays()}")
+
+    def user_agent(self, host: Host, *arguments: str, peers: Sequence[str] = ("peer-a", "peer-b")) -> UserAgent:
+        """A member, registered; it answers calls. The user is called as the host, and has a tone of its own."""
+        bundle = self.overlay.authority.issue_user(host.name, [self.overlay[peer].overlay_address for peer in peers])
+        ua = UserAgent.member(host, host.name, bundle, self.next_tone(), "--answer", "0", "--ca", str(self.ca.certificate),
+                              *arguments)
+        ua.wait_registered()
+        return ua
+
+    def phone(self, program: str, host: Host, **more):
+        """One that has an account, registered at peer-a as the user that the host is called (phones.make)."""
+        return phones.make(self.world, program, host, DOMAIN, self.address("peer-a"), self.ca, self.next_tone(), **more)
 
     def relay_of(self, ua: UserAgent) -> str:
         """The relay that carries its media now."""

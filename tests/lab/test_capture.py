@@ -39,9 +39,18 @@ def test_a_burst_is_what_went_one_way_without_an_answer():
 
 def test_frames_that_are_something_else_are_passed_over():
     assert capture.decode(0, b"") is None
-    assert capture.decode(0, b"\0" * 12 + b"\x86\xdd" + b"\0" * 40) is None  # IPv6
+    assert capture.decode(0, b"\0" * 12 + b"\x86\xdd" + b"\0" * 40) is None  # no UDP in that IPv6
     icmp = b"\0" * 12 + b"\x08\x00" + struct.pack(">BBHHHBBH", 0x45, 0, 28, 0, 0, 64, 1, 0) + b"\1\1\1\1\2\2\2\2" + b"\0" * 8
     assert capture.decode(0, icmp) is None
+
+
+def test_ipv6_is_read_too():
+    addresses = b"".join(socket.inet_pton(socket.AF_INET6, address) for address in ("2001:db8::1", "2001:db8::2"))
+    frame = b"\0" * 12 + b"\x86\xdd" + struct.pack(">IHBB", 6 << 28, 8 + 2, 17, 64) + addresses + struct.pack(
+        ">HHHH", 1000, 2000, 10, 0) + b"hi" + b"padding"
+    packet = capture.decode(1.0, frame)
+    assert (packet.source, packet.source_port, packet.target, packet.target_port) == ("2001:db8::1", 1000, "2001:db8::2", 2000)
+    assert (packet.protocol, packet.payload) == ("udp", b"hi")
 
 
 @pytest.mark.world

@@ -1,65 +1,111 @@
-"""baresip and Linphone wherever they are, with user agents wherever those are: both hear each other.
+"""baresip and Linphone wherever they are, with user agents and with each other: both hear each other.
 
 A phone has its account and no more: the relays are found under turn:DOMAIN, and the account's name and password open
-them. Not here: phones without UDP (Linphone's requests within a call leave over UDP all the same), and baresip behind a
-NAT with somebody else behind one (it gives its relay up when that refuses to bind a channel to a private address).
+them. Without UDP its SIP and its relay go over TCP. Without ICE it has no relay either.
 
-What a phone cannot do at all stands in CANNOT with its reason, and the last test shows that it is no different with
-Kamailio and coturn in our place.
+What a phone cannot do at all stands in CANNOT with its reason, and is shown to be no different with Kamailio and coturn
+in our place.
 """
 import time
+from typing import NamedTuple
 
 import pytest
 
-import phones
+from elsewhere import Elsewhere
 from lab import stun, tone
-from lab.ca import CertificateAuthority
 from lab.capture import Capture
-from lab.coturn import Coturn
-from lab.dns import NameServer, Target, Zone
-from lab.kamailio import Kamailio
-from lab.nat import Nat
-from lab.world import STATE, Failure, World, wait_for
-from natworld import DOMAIN, NatWorld
-from test_nat_matrix import KINDS, TALK, is_direct, place
+from lab.world import Failure, wait_for
+from natworld import RELAYS, NatWorld, Places
+from test_nat_matrix import KINDS, TALK, is_direct
 
 pytestmark = [pytest.mark.world, pytest.mark.causeway]
 
-PROGRAMS = ("baresip", "linphone")
+# A place is a program and the kind of its network (test_nat_matrix).
+BARESIP, LINPHONE, UA = ("baresip", "linphone", "ua")
+PLACES = [(program, kind) for program in (BARESIP, LINPHONE) for kind in KINDS if (program, kind) != (BARESIP, "blocked")]
+NATED = ("preserving", "symmetric", "blocked")
 LEAST_SHARE = 0.8
+PATIENCE = 20  # seconds; baresip tries a dead pair of candidates for two
+
+# Why it cannot be.
+NO_UDP = "baresip asks relays over UDP only"
+NOT_FROM_RELAY = "baresip offers its relayed address, and does not use it with who knows no ICE"
+FROM_ELSEWHERE = "Linphone offers its relayed address, and sends from its own to who answers without ICE"
+PRIVATE_ANSWER = "Linphone answers who offers no ICE with its own address, and behind a NAT nobody reaches that"
+GIVES_UP = ("baresip gives its relay up when that refuses one address, as relays that keep out of private networks refuse the "
+            "private one of who is behind a NAT; then it finds no path, or finds one by chance")
+FROM_A_CHECK = ("a public baresip makes no pair of the address that it learns from the checks of one behind a symmetric NAT, and "
+                "one of them hears nothing then, or both hear each other, by chance")
+DISAGREE = "baresip and Linphone behind one NAT settle on different paths, and one of them hears nothing"
+
+
+class Cell(NamedTuple):
+    caller: tuple
+    callee: tuple
+    one_nat: bool = False  # both are behind the same
+
+
 CANNOT = {
-    "baresip": {
-        "no UDP": "it asks relays over UDP only",
-        "no ICE": "it offers its relayed address, and does not use it with who answers without ICE",
-    },
-    "linphone": {
-        "no ICE": "it offers its relayed address, and sends from its own to who answers without ICE",
-    },
+    NO_UDP: [Cell((BARESIP, "blocked"), (BARESIP, "public"))],
+    NOT_FROM_RELAY: [Cell((BARESIP, "public"), (BARESIP, "no-ice")), Cell((LINPHONE, "no-ice"), (BARESIP, "public"))],
+    FROM_ELSEWHERE: [Cell((LINPHONE, "public"), (BARESIP, "no-ice"))],
+    PRIVATE_ANSWER: [Cell((BARESIP, "no-ice"), (LINPHONE, "preserving"))],
+    GIVES_UP: [Cell((BARESIP, "symmetric"), (BARESIP, "symmetric")), Cell((BARESIP, "public"), (LINPHONE, "symmetric")),
+               Cell((LINPHONE, "symmetric"), (BARESIP, "public")), Cell((BARESIP, "symmetric"), (UA, "symmetric")),
+               Cell((BARESIP, "symmetric"), (UA, "symmetric"), one_nat=True)],
+    FROM_A_CHECK: [Cell((BARESIP, "symmetric"), (BARESIP, "public"))],
+    DISAGREE: [Cell((BARESIP, "symmetric"), (LINPHONE, "symmetric"), one_nat=True)],
 }
 
 
-NATED = ("preserving", "symmetric", "blocked")
+def name_of(cell: Cell) -> str:
+    return f"{'-'.join(cell.caller)}>{'-'.join(cell.callee)}{'-beside' * cell.one_nat}"
 
 
-def what_it_cannot(program: str, kind: str, other: str) -> str:
+def what_cannot_be(cell: Cell) -> str:
     """The reason, or nothing."""
-    cannot = CANNOT[program]
-    if program == "baresip" and kind in NATED and other in NATED:
-        return "see above"
-    return cannot["no ICE"] if other == "no-ice" and kind != "no-ice" else ""
+    caller, callee, one_nat = cell
+    programs = caller[0], callee[0]
+    if (BARESIP, "blocked") in (caller, callee):
+        return NO_UDP
+    if "no-ice" in (caller[1], callee[1]):
+        return _without_ice(caller, callee)
+    if one_nat:
+        return GIVES_UP if programs == (BARESIP, UA) else DISAGREE if {*programs} == {BARESIP, LINPHONE} else ""
+    for here, there in ((caller, callee), (callee, caller)):
+        if here[0] == BARESIP and there[1] in NATED and (there[0] == LINPHONE or here[1] in NATED):
+            return GIVES_UP
+    return FROM_A_CHECK if (caller, callee) == ((BARESIP, "symmetric"), (BARESIP, "public")) else ""
 
 
-def put_phone(here: NatWorld, program: str, kind: str) -> phones.Phone:
-    host = here.host("phone", "public" if kind == "no-ice" else kind)
-    return here.phone(program, host, media="plain" if kind == "no-ice" else "ice")
+def _without_ice(caller: tuple, callee: tuple) -> str:
+    for place in (caller, callee):
+        program, kind = place
+        if program == BARESIP and kind != "no-ice":
+            return NOT_FROM_RELAY
+        if program == LINPHONE and kind != "no-ice" and place is caller:
+            return FROM_ELSEWHERE
+        if program == LINPHONE and kind in NATED:
+            return PRIVATE_ANSWER
+    return ""
 
 
-def call(caller, callee, domain: str = DOMAIN, seconds: float = 10) -> float:
+def put(here: Places, name: str, place: tuple, beside: str = ""):
+    """One who talks, on a host of that name; `beside`: behind the NAT of that one."""
+    program, kind = place
+    plain = kind == "no-ice"
+    host = here.neighbour(name, beside) if beside else here.host(name, "public" if plain else kind)
+    if program == UA:
+        return here.user_agent(host, *(("--no-ice",) if plain else ()))
+    return here.phone(program, host, media="plain" if plain else "ice", transport="tcp" if kind == "blocked" else "udp")
+
+
+def call(here: Places, caller, callee, seconds: float = PATIENCE) -> float:
     """They have heard each other for a while when it returns, and still talk; since when they did."""
     for talker in (caller, callee):
         talker.clear_recordings()
         talker.forget_events()
-    caller.dial(f"sip:{callee.name}@{domain}")
+    caller.dial(f"sip:{callee.name}@{here.domain}")
     for talker in (caller, callee):
         talker.wait_established(15)
     wait_for(lambda: min(caller.heard_seconds(), callee.heard_seconds()) > TALK, seconds, "both to hear something", came=lambda:
@@ -70,9 +116,10 @@ def call(caller, callee, domain: str = DOMAIN, seconds: float = 10) -> float:
 
 
 def end(caller, callee) -> None:
+    """Linphone without UDP does nothing else while it closes connections to relays that it does not need: twice five seconds."""
     caller.hang_up()
     for talker in (caller, callee):
-        talker.wait_closed()
+        talker.wait_closed(20)
 
 
 def expect_tones(caller, callee) -> None:
@@ -83,63 +130,103 @@ def expect_tones(caller, callee) -> None:
                           f"of {listener.heard_seconds():.1f} s")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "blocked"])
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_phone_and_user_agents(program, kind):
-    """A phone of this kind calls a user agent of each, and each calls it."""
-    others = [other for other in KINDS if not what_it_cannot(program, kind, other)]
-    here = NatWorld(users={"phone": "phone"})
-    phone = put_phone(here, program, kind)
-    failed = []
-    for other in others:
-        ua = place(here, f"ua-{other}", other)
-        for caller, callee in ((phone, ua), (ua, phone)):
-            try:
-                since = call(caller, callee)
-                hops = here.hops(since)
-                end(caller, callee)
-                expect_tones(caller, callee)
-                # Which of the ways that there are a foreign phone takes is its own choice.
-                assert is_direct(kind, other) or frozenset(("phone", ua.name)) not in hops, f"it went {hops}"
-            except (Failure, AssertionError) as failure:
-                failed.append(f"{caller.name} ({kind if caller is phone else other}) calls {callee.name}: {failure}")
-    assert not failed, "\n\n".join(failed)
+def expect_way(hops: set, cell: Cell, ends: frozenset) -> None:
+    """Over a relay where nothing else can be. Otherwise who takes what is his choice: Linphone with its like goes directly."""
+    programs, kinds = zip(*cell[:2])
+    without_ice = "no-ice" in kinds and UA not in programs  # and without a relay
+    if without_ice or set(programs) == {LINPHONE} and is_direct(*kinds):
+        assert hops == {ends}, f"expected media to go directly; it went {sorted(map(sorted, hops))}"
+    elif not is_direct(*kinds):
+        assert ends not in hops, f"expected media over a relay; it went {sorted(map(sorted, hops))}"
+        for one in ends:
+            assert any(one in hop and hop & set(RELAYS) for hop in hops), \
+                f"expected media between {one} and a relay; it went {sorted(map(sorted, hops))}"
 
 
-class Elsewhere:
-    """Kamailio and coturn for the same phones."""
-
-    domain = "example.com"
-
-    def __init__(self):
-        self.world = World()
-        self.capture = Capture()
-        self.ca = CertificateAuthority(STATE / "ca")
-        server, relay = self.world.host("sip", 10), self.world.host("relay", 41)
-        self.dns = NameServer(self.world, [Zone(self.domain).sip([Target(server.address)])
-                                           .turn([Target(relay.address)], ("udp", "tcp"))])
-        users = {"caller": "caller", "callee": "callee"}
-        self.kamailio = Kamailio(self.world, "sip", 10, self.domain, users, self.ca)
-        self.coturn = Coturn(self.world, "relay", 41, self.domain, users)
-        for part in (self.dns, self.kamailio, self.coturn, self.capture):
-            part.wait_ready()
-
-    def phone(self, program: str, name: str, kind: str, **more) -> phones.Phone:
-        number = {"caller": 61, "callee": 62}[name]
-        host = self.world.host(name, number) if kind == "public" else Nat(
-            self.world, f"nat-{name}", number, udp=kind != "blocked").host(name)
-        return phones.make(self.world, program, host, self.domain, self.kamailio.host.address, self.ca, 400 + number, **more)
+def play(mine: tuple, others: list, calls: bool) -> None:
+    """A phone calls one in each of the other places, or is called by it."""
+    ways = {"-".join(other): Cell(mine, other) if calls else Cell(other, mine) for other in others}
+    ways = {name: way for name, way in ways.items() if not what_cannot_be(way)}
+    here = NatWorld(users={name: name for name in ("phone", *ways)})
+    phone, failed = put(here, "phone", mine), []
+    for name, way in ways.items():
+        other = put(here, name, way.callee if calls else way.caller)
+        caller, callee = (phone, other) if calls else (other, phone)
+        try:
+            since = call(here, caller, callee)
+            hops = here.hops(since)
+            end(caller, callee)
+            expect_tones(caller, callee)
+            expect_way(hops, way, frozenset((caller.name, callee.name)))
+        except (Failure, AssertionError) as failure:
+            failed.append(f"{name_of(way)}: {failure}")
+    assert ways and not failed, "\n\n".join(failed)
 
 
-@pytest.mark.parametrize("program,cell", [(program, cell) for program, cells in CANNOT.items() for cell in cells])
-def test_it_is_no_different_with_kamailio_and_coturn(program, cell):
-    here = Elsewhere()
+@pytest.mark.parametrize("program,kind", PLACES)
+def test_phone_calls_user_agents(program, kind):
+    """Of this kind, one of each."""
+    play((program, kind), [(UA, other) for other in KINDS], calls=True)
+
+
+@pytest.mark.parametrize("program,kind", PLACES)
+def test_user_agents_call_phone(program, kind):
+    """One of each calls a phone of this kind."""
+    play((program, kind), [(UA, other) for other in KINDS], calls=False)
+
+
+@pytest.mark.parametrize("program,kind", PLACES)
+def test_phone_calls_phones(program, kind):
+    """Of this kind, one of each."""
+    play((program, kind), PLACES, calls=True)
+
+
+@pytest.mark.parametrize("kind", ["preserving", "symmetric"])
+def test_behind_one_nat_they_talk_without_leaving_it(kind):
+    programs = {"baresip": BARESIP, "baresip-2": BARESIP, "linphone": LINPHONE, "linphone-2": LINPHONE, "ua": UA}
+    here = NatWorld(users={name: name for name in programs})
+    talkers = {}
+    for name, program in programs.items():
+        talkers[name] = put(here, name, (program, kind), beside="baresip" if talkers else "")
+    inside = Capture(here.nats["ua"].inside, "inside")
+    inside.wait_ready()
+    for one, other in (("baresip", "baresip-2"), ("linphone", "linphone-2"), ("ua", "baresip"), ("ua", "linphone"),
+                       ("linphone", "ua")):
+        assert not what_cannot_be(Cell((programs[one], kind), (programs[other], kind), one_nat=True))
+        caller, callee = talkers[one], talkers[other]
+        since = call(here, caller, callee)
+        assert here.hops(since) == set()
+        ways = {frozenset((flow.source, flow.target)) for flow in stun.media(inside.since(since))}
+        assert ways == {frozenset((caller.host.address, callee.host.address))}
+        end(caller, callee)
+        expect_tones(caller, callee)
+
+
+def elsewhere(cell: Cell, **more) -> tuple:
+    """(the world, caller, callee) with Kamailio and coturn."""
+    here = Elsewhere({"caller": "caller", "callee": "callee"}, **more)
+    return here, put(here, "caller", cell.caller), put(here, "callee", cell.callee, beside="caller" if cell.one_nat else "")
+
+
+@pytest.mark.parametrize("cell", [cell for cells in CANNOT.values() for cell in cells], ids=name_of)
+def test_it_is_no_different_with_kamailio_and_coturn(cell):
+    reason = what_cannot_be(cell)
+    assert cell in CANNOT[reason]
+    here, caller, callee = elsewhere(cell)
+    with_ice = reason in (GIVES_UP, FROM_A_CHECK, DISAGREE)
     start = time.time()
-    if cell == "no UDP":
-        caller, callee = here.phone(program, "caller", "blocked", transport="tcp"), here.phone("baresip", "callee", "public")
-    else:
-        caller, callee = here.phone(program, "caller", "public"), here.phone("baresip", "callee", "public", media="turn")
     with pytest.raises(Failure, match="to hear something|to be established"):
-        call(caller, callee, here.domain, seconds=6)
-    asked = stun.refusals(here.capture.since(start)).get(("Allocate", 401), 0)
-    assert (asked == 0) == (cell == "no UDP")
+        for _ in range(6 if reason == FROM_A_CHECK else 1):  # now and then it works
+            call(here, caller, callee, PATIENCE if with_ice else 6)
+            end(caller, callee)
+    refused = stun.refusals(here.capture.since(start))
+    assert (("Allocate", 401) in refused) == (reason not in (NO_UDP, PRIVATE_ANSWER))  # whether a relay was asked
+    assert (("ChannelBind", 403) in refused) == with_ice
+
+
+@pytest.mark.parametrize("cell", CANNOT[GIVES_UP], ids=name_of)
+def test_it_is_the_refusal_that_baresip_cannot_stand(cell):
+    """With coturn as it comes, which refuses no private address, they hear each other."""
+    here, caller, callee = elsewhere(cell, denied="")
+    call(here, caller, callee)
+    expect_tones(caller, callee)
