@@ -138,8 +138,9 @@ Anchors::Answer Anchors::judge(Id id, const Message& request, Crossing crossing)
       answer.gather = !std::exchange(at.gathers, true);
       return answer;
     case Call::Result::Is::refused:
-      answer = at.call->has_failed() ? refuse(503, result.text, metrics_.no_path)
-                                     : refuse(488, result.text, metrics_.description);
+    case Call::Result::Is::no_way:
+      answer = result.is == Call::Result::Is::no_way ? refuse(503, result.text, metrics_.no_path)
+                                                     : refuse(488, result.text, metrics_.description);
       if (at.is_over()) end(id);
       return answer;
     case Call::Result::Is::changed:
@@ -181,8 +182,8 @@ Anchors::Answer Anchors::open(const Message& request, std::string_view user, con
   auto bridge = std::make_shared<Bridge>(
       *thread_, media_metrics_,
       Bridge::User{[this, id](std::optional<ua::LocalMedia> local) { gathered(id, std::move(local)); },
-                   [this, id] { silent(id); }},
-      config_.silence);
+                   [this, id](bool there) { set_way(id, there); }, [this, id] { silent(id); }},
+      config_.patience);
   const net::Address told{config_.advertise.value_or(ports->address.ip), ports->address.port};
   bridge->open(std::move(*ports), phone);
   std::string call_id(request.call_id());
@@ -249,6 +250,11 @@ void Anchors::gathered(Id id, std::optional<ua::LocalMedia> local) {
   if (!at) return;
   at->call->gathered(std::move(local));
   wake(*at);
+}
+
+void Anchors::set_way(Id id, bool there) {
+  const Lock lock(mutex_);
+  if (Place* at = place(id)) at->call->set_way(there);
 }
 
 // Each of those who waited keeps the call until he has taken his request again.

@@ -36,7 +36,7 @@ struct AnchorConfig {
   std::size_t most_of_user = limits::kMaxUserCalls;  // of these
   std::optional<net::Ip> advertise;      // what phones are told in place of the address that is opened
   std::vector<net::Ip> local_addresses;  // of candidates; empty: of all interfaces
-  base::Duration silence = limits::kSilence;
+  Bridge::Patience patience;
 };
 
 class Anchors : public std::enable_shared_from_this<Anchors> {
@@ -90,6 +90,7 @@ class Anchors : public std::enable_shared_from_this<Anchors> {
   base::Buffer respond(Id id, const sip::Message& response, proxy::Crossing crossing);
   void release(Id id);
   void gathered(Id id, std::optional<ua::LocalMedia> local);
+  void set_way(Id id, bool there);
   void silent(Id id);
 
   // With the lock held.

@@ -3,6 +3,7 @@
 #include "anchor/anchors.h"
 
 #include "anchor/world_test.h"
+#include "ua/limits.h"
 #include "ua/media.h"
 
 namespace causeway::anchor::test {
@@ -37,6 +38,25 @@ class Anchored : public World {
     side.set_remote(*remote);
     return ua::make_answer(far_media(side), *remote, offer, 2, 1);
   }
+  // The same, with an address where nobody is, as behind a NAT that no check has opened yet.
+  std::string answer_of_nobody_yet(const std::string& offer) {
+    const auto remote = ua::read_offer(offer, {.codecs = kCodecs});
+    if (!remote) return {};
+    far.gather();
+    LocalMedia elsewhere = far_media(far);
+    elsewhere.candidates.resize(1);
+    elsewhere.candidates[0].address = elsewhere.default_rtp = nobody_.address();
+    return ua::make_answer(elsewhere, *remote, offer, 2, 1);
+  }
+  void begin_checks(const std::string& offer) {
+    const auto remote = ua::read_offer(offer, {.codecs = kCodecs});
+    ASSERT_TRUE(remote);
+    far.set_remote(*remote);
+  }
+  static std::string ufrag_of(const std::string& sdp) {
+    const auto description = ua::parse_sdp(sdp);
+    return description ? std::string(description->media[0].value("ice-ufrag").value_or("")) : "";
+  }
   // The far side has offered, and gets this answer.
   void take(Side& side, const LocalMedia& offered, const std::string& answer) {
     const auto remote = ua::read_answer(answer, offered);
@@ -62,6 +82,7 @@ class Anchored : public World {
 
  private:
   std::map<Side*, LocalMedia> said_;
+  const Socket nobody_;
 };
 
 TEST_F(Anchored, ThePhoneCalls) {
@@ -176,6 +197,61 @@ TEST_F(Anchored, ARestartFromOutsideIsFollowed) {
   expect_media(told(up.ok), far);
 }
 
+// Both of a call that goes on, or begins, with nobody at the other end yet.
+TEST_F(Anchored, WhoBeginsHisChecksLateIsStillFound) {
+  auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  const std::string ok = respond(
+      *invite.leg, {.status = 200, .to = "w", .sdp = answer_of_nobody_yet(invite.sdp)}, Crossing::to_phone);
+  EXPECT_FALSE(wait([] { return false; }, ua::limits::kNominationPatience + 300ms));
+  begin_checks(invite.sdp);
+  expect_media(told(ok), far);
+}
+
+TEST_F(Anchored, WhoAnswersWhileItRingsMayBeginHisChecksWhenHeLifts) {
+  start({.patience = {.search = 0s}});
+  auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  const std::string answer = answer_of_nobody_yet(invite.sdp);
+  const std::string early =
+      respond(*invite.leg, {.status = 183, .to = "w", .sdp = answer}, Crossing::to_phone);
+  EXPECT_FALSE(wait([] { return false; }, ua::limits::kNominationPatience + 300ms));
+  respond(*invite.leg, {.status = 200, .to = "w", .sdp = answer}, Crossing::to_phone);
+  begin_checks(invite.sdp);
+  expect_media(told(early), far);
+}
+
+TEST_F(Anchored, AnOfferOfThePhoneLooksForAWayThatIsNotThere) {
+  start({.patience = {.search = 0s}});
+  auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  const std::string ok = respond(
+      *invite.leg, {.status = 200, .to = "w", .sdp = answer_of_nobody_yet(invite.sdp)}, Crossing::to_phone);
+  EXPECT_FALSE(wait([] { return false; }, ua::limits::kNominationPatience + 300ms));
+  const auto again = pass({.cseq = 2, .to = "w", .sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  EXPECT_NE(ufrag_of(again.sdp), ufrag_of(invite.sdp));
+  far_restarts();
+  respond(*again.leg, {.cseq = 2, .status = 200, .to = "w", .sdp = answer(far, again.sdp)},
+          Crossing::to_phone);
+  expect_media(told(ok), far);
+}
+
+// RFC 3264 8 with RFC 3261 13.2.1: asked for an offer, the other side makes one with new credentials.
+TEST_F(Anchored, ARestartInAResponseIsFollowed) {
+  const auto up = call_out();
+  expect_media(told(up.ok), far);
+  far_restarts();
+  const LocalMedia offered = far_media(far);
+  const auto again = pass({.cseq = 2, .to = "w"}, Crossing::from_phone);
+  const std::string ok =
+      respond(*again.leg, {.cseq = 2, .status = 200, .to = "w", .sdp = ua::make_offer(offered, 2, 2)},
+              Crossing::to_phone);
+  EXPECT_EQ(told(ok), told(up.ok)) << ok;
+  const int before = far.connected;
+  const auto ack =
+      pass({.method = "ACK", .cseq = 2, .to = "w", .sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  take(far, offered, ack.sdp);
+  EXPECT_TRUE(far.wait([&] { return far.connected > before; })) << far.why;
+  expect_media(told(up.ok), far);
+}
+
 TEST_F(Anchored, AChangeThatIsRefusedChangesNothing) {
   const auto up = call_out();
   expect_media(told(up.ok), far);
@@ -254,7 +330,7 @@ TEST_F(Anchored, RelaysThatAreNotFoundAreNotWaitedForLong) {
 }
 
 TEST_F(Anchored, SilenceEndsACall) {
-  start({.silence = 300ms});
+  start({.patience = {.silence = 300ms}});
   const Socket plain;
   auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
   respond(*invite.leg, {.status = 200, .to = "w", .sdp = phone_sdp(plain.address())}, Crossing::to_phone);

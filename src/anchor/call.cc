@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "base/log.h"
 #include "sip/uri.h"
 
 namespace causeway::anchor {
@@ -14,7 +13,7 @@ using sip::Method;
 using Is = Call::Result::Is;
 using Part = Exchange::Part;
 
-constexpr const char* kLog = "anchor";
+constexpr const char* kNoWay = "no way for the phone's media";
 
 bool is_success(const sip::Message& message) { return message.status() / 100 == 2; }
 
@@ -51,9 +50,25 @@ bool Call::ends_with(const Tags& tags) const {
 }
 
 void Call::gathered(std::optional<ua::LocalMedia> local) {
-  failed_ = !local;
+  restarting_ = false;
+  restart_failed_ = !local && local_;
+  failed_ = !local && !local_;
+  if (!local) return;
+  has_way_ = true;
   local_ = std::move(local);
-  if (local_) local_->fingerprint = able_.fingerprint;
+  local_->fingerprint = able_.fingerprint;
+}
+
+void Call::restart() {
+  restarting_ = true;
+  bridge_->restart();
+}
+
+std::optional<Call::Result> Call::gathering() {
+  if (restarting_ || !local_) return Result{Is::waits, {}};
+  if (!std::exchange(restart_failed_, false)) return std::nullopt;
+  following_.reset();
+  return Result{Is::no_way, kNoWay};
 }
 
 Call::Result Call::take(const sip::Message& message, Crossing crossing) {
@@ -64,7 +79,7 @@ Call::Result Call::take(const sip::Message& message, Crossing crossing) {
   if (begins) controlling_ = sdp.empty() != (crossing == Crossing::from_phone);
   Result result;
   if (failed_) {
-    result = {Is::refused, "no way for the phone's media"};
+    result = {Is::no_way, kNoWay};
   } else if (!sdp.empty()) {
     result = describe(message, crossing, tags, sdp);
   } else if (begins && !local_) {
@@ -92,7 +107,7 @@ Call::Result Call::describe(const sip::Message& message, Crossing crossing, cons
     case Part::none:
       return {};
     case Part::offer:
-      return of_phone ? offer_of_phone(sdp) : offer_of_world(sdp);
+      return of_phone ? offer_of_phone(sdp, message.is_request()) : offer_of_world(sdp, message.is_request());
     case Part::answer:
     case Part::again:
       return of_phone ? answer_of_phone(sdp, part == Part::answer)
@@ -101,24 +116,31 @@ Call::Result Call::describe(const sip::Message& message, Crossing crossing, cons
   return {};
 }
 
-Call::Result Call::offer_of_phone(std::string_view sdp) {
+Call::Result Call::offer_of_phone(std::string_view sdp, bool may_wait) {
   auto said = read_phone(sdp, nullptr);
   if (!said) return {Is::refused, said.error().message};
-  if (!local_) return {Is::waits, {}};
+  if (may_wait) {
+    if (has_agreed_ && !has_way_ && !restarting_ && !restart_failed_) restart();
+    if (auto not_yet = gathering()) return *not_yet;
+  }
+  if (!local_) return {};
   phone_ = std::move(*said);
   return {Is::changed, to_world_.write(for_world(*phone_, *local_, nullptr))};
 }
 
-Call::Result Call::offer_of_world(std::string_view sdp) {
+Call::Result Call::offer_of_world(std::string_view sdp, bool may_wait) {
   auto said = read_world(sdp, able_, nullptr);
   if (!said) return {Is::refused, said.error().message};
   const auto& ice = said->media.ice;
-  if (local_ && has_agreed_ && ice && ice != agreed_ && ice != following_) {
-    following_ = ice;
-    local_.reset();
-    bridge_->restart();
+  const bool restarts = has_agreed_ && ice && ice != agreed_;
+  if (may_wait) {
+    if (restarts && ice != following_) {
+      following_ = ice;
+      restart();
+    }
+    if (auto not_yet = gathering()) return *not_yet;
   }
-  if (!local_) return {Is::waits, {}};
+  follows_ = restarts && !may_wait;
   world_ = std::move(*said);
   return {Is::changed, to_phone_.write(for_phone(*world_, told_, nullptr))};
 }
@@ -130,7 +152,7 @@ Call::Result Call::answer_of_phone(std::string_view sdp, bool first) {
   if (first) {
     exchange_.close();
     bridge_->set_phone(said->media);
-    agree(world_->media, false);
+    agree(world_->media, std::exchange(follows_, false));
   }
   return {Is::changed, to_world_.write(for_world(*said, *local_, &*world_))};
 }

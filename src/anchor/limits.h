@@ -19,6 +19,10 @@ inline constexpr std::size_t kMaxUserCalls = 32;
 // second, asking the overlay some more.
 inline constexpr base::Duration kRelayPatience = 2s;
 
+// A way to the world is looked for so long, by checks that begin anew when those before have found nothing:
+// RFC 8863 wants no less than 39.5 s, since the other side may begin late.
+inline constexpr base::Duration kSearch = 40s;
+
 // A call from whose phone, and from whose other side, nothing has come for so long has ended without a word.
 // Phones that are on hold send reports every few seconds, and a path with ICE is asked all the time.
 inline constexpr base::Duration kSilence = 300s;
