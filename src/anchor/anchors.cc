@@ -240,6 +240,7 @@ void Anchors::gather(Id id, std::vector<ua::RelayServer> relays) {
                              .stun = {},
                              .local_addresses = config_.local_addresses,
                              .controlling = at->call->is_controlling(),
+                             .rtcp_port = at->call->wants_rtcp_port(),
                              .tunnels = nullptr});
 }
 

@@ -157,6 +157,65 @@ TEST_F(Anchored, WhoAnswersWithoutIceIsSentToWhereHeSays) {
   EXPECT_EQ(phone.next(), "back");
 }
 
+// RFC 3605, and RFC 8839 where there is ICE: who does not multiplex has named another address for it.
+TEST_F(Anchored, RtcpGoesWhereItIsWanted) {
+  const Socket plain, reports;
+  auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  EXPECT_NE(invite.sdp.find("a=rtcp:"), std::string::npos) << invite.sdp;
+  const std::string ok =
+      respond(*invite.leg,
+              {.status = 200,
+               .to = "w",
+               .sdp = phone_sdp(plain.address(), fmt::format("a=rtcp:{}\r\n", reports.address().port))},
+              Crossing::to_phone);
+  net::Address at = told(ok);
+  ++at.port;
+  EXPECT_TRUE(wait([&] {
+    phone.send(at, rtcp());
+    return reports.next_packet(20ms) == rtcp();
+  }));
+  EXPECT_EQ(plain.next_packet(20ms), "");
+}
+
+TEST_F(Anchored, WhoOffersAnAddressForRtcpGetsOneBack) {
+  Side apart(far_thread, {.controlling = true, .rtcp_port = true});
+  apart.gather();
+  LocalMedia offered = far_media(apart);
+  ASSERT_FALSE(offered.rtcp_candidates.empty());
+  std::string offer = ua::make_offer(offered, 2, 1);
+  const std::string line = "a=rtcp-mux\r\n";
+  offer.erase(offer.find(line), line.size());
+  auto invite = pass({.from = "w", .sdp = offer}, Crossing::to_phone);
+  const std::string ok =
+      respond(*invite.leg, {.status = 200, .from = "w", .to = "p", .sdp = phone_sdp(phone.address())},
+              Crossing::from_phone);
+  const auto answer = ua::read_answer(ok, offered);
+  ASSERT_TRUE(answer) << ok;
+  EXPECT_FALSE(answer->rtcp_mux) << ok;
+  EXPECT_FALSE(answer->rtcp_candidates.empty()) << ok;
+  apart.set_remote(*answer);
+  expect_media(told(invite.sdp), apart);
+  net::Address at = told(invite.sdp);
+  ++at.port;
+  EXPECT_TRUE(wait([&] {
+    phone.send(at, rtcp());
+    return apart.hears(rtcp(), 20ms);
+  }));
+}
+
+TEST_F(Anchored, RtcpThatNobodyTakesIsDropped) {
+  auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  std::string says = answer(far, invite.sdp);
+  const std::string line = "a=rtcp-mux\r\n";
+  says.erase(says.find(line), line.size());
+  const std::string ok = respond(*invite.leg, {.status = 200, .to = "w", .sdp = says}, Crossing::to_phone);
+  expect_media(told(ok), far);
+  net::Address at = told(ok);
+  ++at.port;
+  phone.send(at, rtcp());
+  EXPECT_TRUE(wait([&] { return count("anchor_packets_refused_total{reason=\"no rtcp\"}") == 1; }));
+}
+
 // The phone holds: candidates and credentials stay, the version grows, the answer is taken at once.
 TEST_F(Anchored, AHoldPassesAndChangesNothingOfThePath) {
   const auto up = call_out();

@@ -12,6 +12,11 @@ constexpr const char* kLog = "anchor";
 
 }  // namespace
 
+bool has_rtcp_port(const ua::RemoteMedia& world) {
+  const bool is_named = !world.ice || !world.rtcp_candidates.empty();
+  return !world.rtcp_mux && is_named && world.keying == ua::Keying::plain;
+}
+
 Bridge::Bridge(ua::MediaThread& thread, MediaMetrics& metrics, User user, Patience patience)
     : thread_(thread), metrics_(metrics), user_(std::move(user)), patience_(patience) {}
 
@@ -31,6 +36,7 @@ void Bridge::open(Ports ports, const net::Ip& phone) {
 
 void Bridge::gather(ua::IceConfig config) {
   post([config = std::move(config)](Bridge& self) {
+    self.rtcp_port_ = config.rtcp_port;
     self.ice_ = std::make_unique<ua::IceAgent>(self.thread_, config, self);
     self.ice_->gather();
   });
@@ -52,7 +58,7 @@ void Bridge::set_phone(const ua::RemoteMedia& phone) {
 void Bridge::set_world(const ua::RemoteMedia& world, bool fork) {
   post([world, fork](Bridge& self) {
     if (!self.ice_) return;
-    self.rtcp_ = world.rtcp_mux;
+    self.rtcp_ = world.rtcp_mux || (self.rtcp_port_ && has_rtcp_port(world) && (world.ice || world.rtcp));
     self.world_ = world;
     self.seal(world);
     if (fork || self.has_searched_in_vain()) return self.search();
@@ -111,10 +117,15 @@ void Bridge::close() {
 
 bool Bridge::send(std::string_view packet) { return ice_ && ice_->send(base::as_bytes(packet)); }
 
+bool Bridge::has_way() const {
+  return ice_ && ice_->is_connected() && (!sealing_ || (sealed_ && sealed_->has_keys()));
+}
+
 void Bridge::from_phone(std::string_view packet, bool rtcp) {
-  if (rtcp && !rtcp_) return;
-  const bool sent = !sealing_ ? send(packet) : sealed_ && sealed_->send(packet, rtcp);
-  ++(sent ? metrics_.to_world : metrics_.no_path);
+  if (!has_way()) return void(++metrics_.no_path);
+  if (rtcp && !rtcp_) return void(++metrics_.no_rtcp);
+  const bool sent = sealing_ ? sealed_->send(packet, rtcp) : send(packet);
+  ++(sent ? metrics_.to_world : metrics_.not_taken);
 }
 
 void Bridge::on_packet(std::span<const std::uint8_t> bytes) {

@@ -1,6 +1,6 @@
 // The media of one call whose phone knows no ICE: packets between the phone (phone_side.h) and an ICE agent
 // in its place (ua/ice.h). They pass as they are, or, where the world wants that, sealed on its side
-// (sealed_side.h). RTCP shares RTP's way there.
+// (sealed_side.h). RTCP shares RTP's way there, or has one of its own where the world wants that.
 //
 // Any thread may call; what is asked for happens on the media thread, in order. After close() nothing comes
 // any more.
@@ -18,6 +18,9 @@
 #include "ua/ice.h"
 
 namespace causeway::anchor {
+
+// Whether this world wants RTCP at an address of its own.
+bool has_rtcp_port(const ua::RemoteMedia& world);
 
 class Bridge final : public std::enable_shared_from_this<Bridge>, public ua::IceAgent::Events {
  public:
@@ -52,6 +55,7 @@ class Bridge final : public std::enable_shared_from_this<Bridge>, public ua::Ice
   void post(std::function<void(Bridge&)> task);
   void from_phone(std::string_view packet, bool rtcp);
   bool send(std::string_view packet);
+  bool has_way() const;
   void seal(const ua::RemoteMedia& world);
   void look();
   void search();
@@ -72,10 +76,11 @@ class Bridge final : public std::enable_shared_from_this<Bridge>, public ua::Ice
   std::unique_ptr<SealedSide> sealed_;  // null: plain RTP
   std::unique_ptr<ua::MediaTimer> timer_;
   std::optional<ua::RemoteMedia> world_;
-  bool rtcp_ = false;      // the world takes it
-  bool found_ = false;     // a way, with the credentials that are told now
-  bool given_up_ = false;  // looking for it
-  bool sealing_ = false;   // nothing goes in the clear
+  bool rtcp_port_ = false;  // gathered for
+  bool rtcp_ = false;       // the world takes it
+  bool found_ = false;      // a way, with the credentials that are told now
+  bool given_up_ = false;   // looking for it
+  bool sealing_ = false;    // nothing goes in the clear
   bool closed_ = false;
   base::Instant heard_{};            // something came from the world
   base::Instant searching_since_{};  // for a way

@@ -132,6 +132,7 @@ Call::Result Call::offer_of_world(std::string_view sdp, bool may_wait) {
   auto said = read_world(sdp, able_, nullptr);
   if (!said) return {Is::refused, said.error().message};
   const auto& ice = said->media.ice;
+  if (!local_) rtcp_port_ = has_rtcp_port(said->media);
   const bool restarts = has_agreed_ && ice && ice != agreed_;
   if (may_wait) {
     if (restarts && ice != following_) {

@@ -59,6 +59,8 @@ class Call {
 
   // Which side makes the first offer controls ICE (RFC 8445 6.1.1).
   bool is_controlling() const { return controlling_; }
+  // RTCP gets an address of its own, for who may not multiplex it (RFC 5761 5.1.3).
+  bool wants_rtcp_port() const { return rtcp_port_; }
   // Nothing: there is no way for media; what had been gathered before stays in use.
   void gathered(std::optional<ua::LocalMedia> local);
   // Bridge::User::on_way
@@ -94,6 +96,7 @@ class Call {
   std::optional<ua::LocalMedia> local_;
   std::optional<ua::IceCredentials> agreed_, following_;  // of the world: in use; that we gather for
   bool controlling_ = false, begun_ = false, has_agreed_ = false, established_ = false;
+  bool rtcp_port_ = true;
   bool failed_ = false;      // nothing was ever gathered
   bool restarting_ = false;  // gathers anew
   bool restart_failed_ = false;

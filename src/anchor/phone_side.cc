@@ -43,6 +43,13 @@ MediaMetrics::MediaMetrics(base::Metrics& m)
                      "packets of phones beyond the most a second, dropped")),
       no_path(m.counter("anchor_packets_refused_total{reason=\"no path\"}",
                         "packets of phones before there was a way to the other side, dropped")),
+      no_rtcp(
+          m.counter("anchor_packets_refused_total{reason=\"no rtcp\"}",
+                    "RTCP of phones for who neither multiplexes it nor names an address for it, dropped")),
+      not_taken(
+          m.counter("anchor_packets_refused_total{reason=\"not taken\"}",
+                    "packets of phones for which the socket had no room, or beyond the most a second for "
+                    "who knows no ICE, dropped")),
       no_phone(m.counter("anchor_packets_refused_total{reason=\"no phone\"}",
                          "packets to phones that have not shown where they are, dropped")) {}
 

@@ -39,8 +39,9 @@ bool is_media(std::string_view packet);
 // Counters of the media thread.
 struct MediaMetrics {
   explicit MediaMetrics(base::Metrics& metrics);
-  base::Counter &to_world, &to_phone;                                           // packets that went on
-  base::Counter &source, &malformed, &unauthentic, &rate, &no_path, &no_phone;  // refused
+  base::Counter &to_world, &to_phone;                      // packets that went on
+  base::Counter &source, &malformed, &unauthentic, &rate;  // refused
+  base::Counter &no_path, &no_rtcp, &not_taken, &no_phone;
 };
 
 // On the media thread.

@@ -13,14 +13,22 @@ void Socket::send(const net::Address& to, std::string_view packet) const {
   EXPECT_TRUE(net::send_packet(fd_.get(), to, packet));
 }
 
-std::string Socket::next(base::Duration patience) const {
+std::string Socket::next_packet(base::Duration patience) const {
   const auto until = std::chrono::steady_clock::now() + patience;
   do {
     char bytes[2048];
     const ssize_t size = ::recv(fd_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
-    const auto packet = size > 0 ? ua::parse_rtp({bytes, static_cast<std::size_t>(size)}) : std::nullopt;
-    if (packet) return std::string(packet->payload);
+    if (size > 0) return {bytes, static_cast<std::size_t>(size)};
     std::this_thread::sleep_for(2ms);
+  } while (std::chrono::steady_clock::now() < until);
+  return {};
+}
+
+std::string Socket::next(base::Duration patience) const {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  do {
+    const std::string bytes = next_packet(2ms);
+    if (const auto packet = ua::parse_rtp(bytes)) return std::string(packet->payload);
   } while (std::chrono::steady_clock::now() < until);
   return {};
 }
@@ -31,6 +39,8 @@ std::string rtp(std::string_view payload) {
       ua::write_rtp({.payload_type = 0, .sequence = 1, .ssrc = 7, .payload = payload}, room);
   return {room.data(), size};
 }
+
+std::string rtcp() { return {"\x80\xc9\x00\x01\x00\x00\x00\x07", 8}; }
 
 std::string phone_sdp(const net::Address& at, std::string_view more) {
   return fmt::format(
