@@ -323,6 +323,7 @@ TEST_F(Anchored, AChangeThatIsRefusedChangesNothing) {
 TEST_F(Anchored, OfTwoWhoAnswerTheOneWhoTakesTheCallHasTheMedia) {
   Side second(far_thread, {});
   auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  respond(*invite.leg, {.status = 486, .to = "u"}, Crossing::to_phone);
   respond(*invite.leg, {.status = 183, .to = "v", .sdp = answer(second, invite.sdp)}, Crossing::to_phone);
   const std::string early =
       respond(*invite.leg, {.status = 183, .to = "w", .sdp = answer(far, invite.sdp)}, Crossing::to_phone);

@@ -92,7 +92,9 @@ Call::Result Call::take(const sip::Message& message, Crossing crossing) {
 
 // After what it carries was seen to.
 void Call::see_response(const sip::Message& response, const Tags& tags) {
-  if (exchange_.refuses(response)) return exchange_.withdraw();
+  // Of those who are asked by the first INVITE one may refuse what another still answers.
+  const bool of_all = established_ || response.method() != Method::invite;
+  if (of_all && exchange_.refuses(response)) return exchange_.withdraw();
   if (response.method() != Method::invite || !is_success(response) || established_) return;
   established_ = true;
   world_tag_ = tags.world;
