@@ -115,6 +115,8 @@ Anchors::Answer Anchors::take(const Message& request, Crossing crossing, std::st
     Answer opened = open(request, user, phone, at);
     if (opened.is == Answer::Is::refused) return opened;
     id = opened.id;
+  } else if (crossing == Crossing::from_phone) {
+    place(id)->call->bridge().move_phone(phone);
   }
   return judge(id, request, crossing);
 }
@@ -184,7 +186,8 @@ Anchors::Answer Anchors::open(const Message& request, std::string_view user, con
       Bridge::User{[this, id](std::optional<ua::LocalMedia> local) { gathered(id, std::move(local)); },
                    [this, id](bool there) { set_way(id, there); }, [this, id] { silent(id); }},
       config_.patience);
-  const net::Address told{config_.advertise.value_or(ports->address.ip), ports->address.port};
+  net::Address told = ports->address;
+  if (config_.advertise && config_.advertise->is_v4() == told.ip.is_v4()) told.ip = *config_.advertise;
   bridge->open(std::move(*ports), phone);
   std::string call_id(request.call_id());
   by_call_id_.emplace(call_id, id);

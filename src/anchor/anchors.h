@@ -34,7 +34,7 @@ struct AnchorConfig {
   PortRange ports{20000, 29999};  // towards phones
   std::size_t most_calls = limits::kMaxCalls;
   std::size_t most_of_user = limits::kMaxUserCalls;  // of these
-  std::optional<net::Ip> advertise;      // what phones are told in place of the address that is opened
+  std::optional<net::Ip> advertise;      // what phones are told in place of an address of its family
   std::vector<net::Ip> local_addresses;  // of candidates; empty: of all interfaces
   Bridge::Patience patience;
 };

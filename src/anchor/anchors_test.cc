@@ -456,6 +456,39 @@ TEST_F(Anchored, APhoneBehindANatIsHeardAndAnsweredWhereItIs) {
   expect_media(told(ok), far);
 }
 
+// Its NAT has another address now, and it goes on naming its own.
+TEST_F(Anchored, APhoneThatMovesIsFollowedWhenItSaysSo) {
+  const std::string sdp = phone_sdp({net::Ip::v4(0x0a000005), 4000});
+  auto invite = pass({.sdp = sdp}, Crossing::from_phone);
+  const std::string ok =
+      respond(*invite.leg, {.status = 200, .to = "w", .sdp = answer(far, invite.sdp)}, Crossing::to_phone);
+  expect_media(told(ok), far);
+  const Socket moved(net::Ip::v4(0x7f000002));
+  moved.send(told(ok), rtp("too early"));
+  EXPECT_TRUE(wait([&] { return count("anchor_packets_refused_total{reason=\"source\"}") == 1; }));
+  signals_from = moved.address().ip;
+  const auto again = pass({.cseq = 2, .to = "w", .sdp = sdp}, Crossing::from_phone);
+  respond(*again.leg, {.cseq = 2, .status = 200, .to = "w", .sdp = answer(far, again.sdp)},
+          Crossing::to_phone);
+  EXPECT_TRUE(wait([&] {
+    moved.send(told(ok), rtp("from elsewhere"));
+    return far.hears(rtp("from elsewhere"), 20ms);
+  }));
+  EXPECT_TRUE(far.send(rtp("from far")));
+  EXPECT_EQ(moved.next(), "from far");
+}
+
+TEST_F(Anchored, APhoneIsToldAnAddressOfTheFamilyThatItUses) {
+  far.gather();
+  const std::string offer = ua::make_offer(far_media(far), 2, 1);
+  for (const char* known : {"192.0.2.9", "2001:db8::9"}) {
+    const auto advertised = *net::Ip::parse(known);
+    start({.advertise = advertised});
+    const auto invite = pass({.from = "w", .sdp = offer}, Crossing::to_phone);
+    EXPECT_EQ(told(invite.sdp).ip, advertised.is_v4() ? advertised : kHere);
+  }
+}
+
 TEST_F(Anchored, APhoneThatFloodsIsCut) {
   const auto up = call_out();
   expect_media(told(up.ok), far);

@@ -49,6 +49,10 @@ void Bridge::restart() {
   });
 }
 
+void Bridge::move_phone(const net::Ip& phone) {
+  post([phone](Bridge& self) { self.phone_->move(phone); });
+}
+
 void Bridge::set_phone(const ua::RemoteMedia& phone) {
   post([rtp = phone.rtp, rtcp = phone.rtcp.value_or(net::Address{})](Bridge& self) {
     self.phone_->set_named(rtp, rtcp);

@@ -44,6 +44,8 @@ class Bridge final : public std::enable_shared_from_this<Bridge>, public ua::Ice
   void gather(ua::IceConfig config);
   // With new credentials (RFC 8445 9).
   void restart();
+  // A request of the phone has come from there.
+  void move_phone(const net::Ip& phone);
   void set_phone(const ua::RemoteMedia& phone);
   // `fork`: it has answered the same offer as another one before it, and takes its place.
   void set_world(const ua::RemoteMedia& world, bool fork);

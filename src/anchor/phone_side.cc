@@ -3,6 +3,8 @@
 #include <glib-unix.h>
 #include <sys/socket.h>
 
+#include <utility>
+
 #include "anchor/limits.h"
 #include "net/packet_batch.h"
 #include "ua/limits.h"
@@ -80,6 +82,11 @@ PhoneSide::Way::~Way() {
   if (source == nullptr) return;
   g_source_destroy(source);
   g_source_unref(source);
+}
+
+void PhoneSide::move(const net::Ip& phone) {
+  if (std::exchange(phone_, phone) == phone) return;
+  for (Way* way : {&rtp_, &rtcp_}) way->seen.reset();
 }
 
 void PhoneSide::set_named(const net::Address& rtp, const net::Address& rtcp) {

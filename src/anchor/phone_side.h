@@ -52,6 +52,8 @@ class PhoneSide {
   PhoneSide(ua::MediaThread& thread, Ports ports, const net::Ip& phone, MediaMetrics& metrics,
             OnPacket on_packet);
 
+  // It signals from elsewhere now.
+  void move(const net::Ip& phone);
   // What it has named; no port: it wants nothing.
   void set_named(const net::Address& rtp, const net::Address& rtcp);
   void send(std::string_view packet, bool rtcp);
@@ -76,7 +78,7 @@ class PhoneSide {
   void open(Way& way, net::Descriptor fd);
 
   ua::MediaThread& thread_;
-  const net::Ip phone_;
+  net::Ip phone_;
   MediaMetrics& metrics_;
   OnPacket on_packet_;
   ua::Rate rate_;

@@ -78,15 +78,16 @@ std::shared_ptr<World::Passed> World::show(const Text& text, Crossing crossing, 
   sip::Message message;
   EXPECT_TRUE(message.parse(bytes)) << bytes;
   auto passed = std::make_shared<Passed>();
-  door->request(message, crossing, user, kHere, [passed, sdp = text.sdp](proxy::PhoneHook::Shown shown) {
-    passed->done = true;
-    passed->refused = shown.refused;
-    passed->reason = shown.reason;
-    passed->leg = shown.leg;
-    passed->sdp = sdp;
-    sip::Message changed;
-    if (shown.request && changed.parse(shown.request.view())) passed->sdp = changed.body();
-  });
+  door->request(message, crossing, user, signals_from,
+                [passed, sdp = text.sdp](proxy::PhoneHook::Shown shown) {
+                  passed->done = true;
+                  passed->refused = shown.refused;
+                  passed->reason = shown.reason;
+                  passed->leg = shown.leg;
+                  passed->sdp = sdp;
+                  sip::Message changed;
+                  if (shown.request && changed.parse(shown.request.view())) passed->sdp = changed.body();
+                });
   return passed;
 }
 

@@ -86,6 +86,7 @@ class World : public ::testing::Test {
   std::unique_ptr<base::Loop> loop = base::make_epoll_loop();
   std::vector<ua::RelayServer> relays;
   bool relays_answer = true;
+  net::Ip signals_from = kHere;  // the phone
   std::shared_ptr<Anchors> anchors;
   std::unique_ptr<Door> door;
   ua::MediaThread far_thread;
