@@ -62,9 +62,13 @@ Anchors::Metrics::Metrics(base::Metrics& m)
       description(m.counter("anchor_refused_total{reason=\"description\"}",
                             "the same: an offer without audio that can be carried")),
       no_path(m.counter("anchor_refused_total{reason=\"no path\"}",
-                        "the same: this machine has no address for media")) {}
+                        "the same: this machine has no address for media")),
+      addresses(m.counter("anchor_addresses_refused_total",
+                          "addresses and candidates for media that nothing is sent to: loopback, link-local, "
+                          "and without ICE this machine's own")) {}
 
-Anchors::Anchors(AnchorConfig config) : config_(std::move(config)) {}
+Anchors::Anchors(AnchorConfig config)
+    : config_(std::move(config)), destinations_(config_.allowed, metrics_.addresses) {}
 Anchors::~Anchors() { stop(); }
 
 void Anchors::stop() {
@@ -192,9 +196,9 @@ Anchors::Answer Anchors::open(const Message& request, std::string_view user, con
   std::string call_id(request.call_id());
   by_call_id_.emplace(call_id, id);
   const auto identity = ua::DtlsIdentity::of_process();
-  places_[id].call =
-      std::make_unique<Call>(std::string(user), std::move(call_id), told, random_.u64() >> 2,
-                             identity ? (*identity)->fingerprint() : std::string(), std::move(bridge));
+  places_[id].call = std::make_unique<Call>(std::string(user), std::move(call_id), told, random_.u64() >> 2,
+                                            identity ? (*identity)->fingerprint() : std::string(),
+                                            std::move(bridge), destinations_);
   ++metrics_.begun;
   Answer answer;
   answer.id = id;

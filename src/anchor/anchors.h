@@ -36,6 +36,7 @@ struct AnchorConfig {
   std::size_t most_of_user = limits::kMaxUserCalls;  // of these
   std::optional<net::Ip> advertise;      // what phones are told in place of an address of its family
   std::vector<net::Ip> local_addresses;  // of candidates; empty: of all interfaces
+  std::vector<net::Range> allowed;       // for media, although destinations.h says no
   Bridge::Patience patience;
 };
 
@@ -106,6 +107,7 @@ class Anchors : public std::enable_shared_from_this<Anchors> {
     explicit Metrics(base::Metrics& m);
     base::Counter &begun, &now, &silent;
     base::Counter &calls, &of_user, &ports, &description, &no_path;  // refused
+    base::Counter& addresses;
   };
 
   const AnchorConfig config_;
@@ -113,6 +115,7 @@ class Anchors : public std::enable_shared_from_this<Anchors> {
   base::Random random_;
   base::Metrics counters_;
   Metrics metrics_{counters_};
+  const Destinations destinations_;
   std::map<Id, Place> places_;
   std::unordered_multimap<std::string, Id> by_call_id_;
   Id last_ = 0;

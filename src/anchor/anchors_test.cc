@@ -157,6 +157,21 @@ TEST_F(Anchored, WhoAnswersWithoutIceIsSentToWhereHeSays) {
   EXPECT_EQ(phone.next(), "back");
 }
 
+TEST_F(Anchored, NothingIsSentIntoThisMachine) {
+  is_loopback_allowed = false;
+  start({});
+  const Socket service;
+  auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  const std::string ok = respond(*invite.leg, {.status = 200, .to = "w", .sdp = phone_sdp(service.address())},
+                                 Crossing::to_phone);
+  EXPECT_EQ(count("anchor_addresses_refused_total"), 2u);  // RTP, RTCP
+  phone.send(told(ok), rtp("a request of some other protocol"));
+  EXPECT_TRUE(wait([&] { return count("anchor_packets_refused_total{reason=\"no path\"}") == 1; }));
+  EXPECT_EQ(service.next(20ms), "");
+  EXPECT_EQ(pass({.from = "w", .sdp = phone_sdp(service.address()), .call = "2"}, Crossing::to_phone).refused,
+            488);
+}
+
 // RFC 3605, and RFC 8839 where there is ICE: who does not multiplex has named another address for it.
 TEST_F(Anchored, RtcpGoesWhereItIsWanted) {
   const Socket plain, reports;

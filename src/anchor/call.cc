@@ -31,11 +31,12 @@ Tags tags_of(const sip::Message& message, Crossing crossing) {
 }
 
 Call::Call(std::string user, std::string id, net::Address told, std::uint64_t session,
-           std::string fingerprint, std::shared_ptr<Bridge> bridge)
+           std::string fingerprint, std::shared_ptr<Bridge> bridge, const Destinations& destinations)
     : user_(std::move(user)),
       id_(std::move(id)),
       told_(told),
       bridge_(std::move(bridge)),
+      destinations_(destinations),
       to_phone_(session),
       to_world_(session) {
   able_.fingerprint = std::move(fingerprint);
@@ -133,6 +134,8 @@ Call::Result Call::offer_of_phone(std::string_view sdp, bool may_wait) {
 Call::Result Call::offer_of_world(std::string_view sdp, bool may_wait) {
   auto said = read_world(sdp, able_, nullptr);
   if (!said) return {Is::refused, said.error().message};
+  if (!destinations_.narrow(said->media) && may_wait)
+    return {Is::refused, "media is not sent to that address"};
   const auto& ice = said->media.ice;
   if (!local_) rtcp_port_ = has_rtcp_port(said->media);
   const bool restarts = has_agreed_ && ice && ice != agreed_;
@@ -163,8 +166,9 @@ Call::Result Call::answer_of_phone(std::string_view sdp, bool first) {
 Call::Result Call::answer_of_world(const sip::Message& message, const Tags& tags, std::string_view sdp,
                                    bool first) {
   if (!phone_ || !local_) return {};
-  const auto said = read_world(sdp, *local_, &*phone_);
+  auto said = read_world(sdp, *local_, &*phone_);
   if (!said) return {};
+  destinations_.narrow(said->media);
   const bool fork = !first && !established_ && is_success(message) && tags.world != world_tag_;
   if (first || fork) {
     exchange_.close();

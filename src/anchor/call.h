@@ -22,6 +22,7 @@
 
 #include "anchor/bridge.h"
 #include "anchor/descriptions.h"
+#include "anchor/destinations.h"
 #include "anchor/exchange.h"
 
 namespace causeway::anchor {
@@ -35,9 +36,9 @@ Tags tags_of(const sip::Message& message, proxy::Crossing crossing);
 class Call {
  public:
   // `told`: where the phone is told to send its media. `session`: of o=. `fingerprint`: of the certificate
-  // for DTLS.
+  // for DTLS. `destinations` outlive it.
   Call(std::string user, std::string id, net::Address told, std::uint64_t session, std::string fingerprint,
-       std::shared_ptr<Bridge> bridge);
+       std::shared_ptr<Bridge> bridge, const Destinations& destinations);
 
   struct Result {
     enum class Is : std::uint8_t {
@@ -88,6 +89,7 @@ class Call {
   const std::string user_, id_;  // id: Call-ID
   const net::Address told_;
   std::shared_ptr<Bridge> bridge_;
+  const Destinations& destinations_;
   std::string phone_tag_, world_tag_;  // world: of whom media comes from
   Exchange exchange_;
   std::optional<Said> phone_, world_;  // what was offered last

@@ -35,10 +35,11 @@ class OneCall : public World {
   base::Random random;
   base::Metrics metrics;
   MediaMetrics media_metrics{metrics};
+  const Destinations destinations{{*net::Range::parse("127.0.0.0/8")}, metrics.counter("refused", "")};
   ua::MediaThread thread;
   std::shared_ptr<Bridge> bridge =
       std::make_shared<Bridge>(thread, media_metrics, Bridge::User{}, Bridge::Patience{});
-  Call call{"alice", "call-1", {kHere, 20000}, 1, "", bridge};
+  Call call{"alice", "call-1", {kHere, 20000}, 1, "", bridge, destinations};
 };
 
 TEST_F(OneCall, GoesOnAsItWasWhenNothingIsGatheredForARestart) {

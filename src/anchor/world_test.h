@@ -85,7 +85,7 @@ class World : public ::testing::Test {
 
   std::unique_ptr<base::Loop> loop = base::make_epoll_loop();
   std::vector<ua::RelayServer> relays;
-  bool relays_answer = true;
+  bool relays_answer = true, is_loopback_allowed = true;
   net::Ip signals_from = kHere;  // the phone
   std::shared_ptr<Anchors> anchors;
   std::unique_ptr<Door> door;
