@@ -63,6 +63,10 @@ Anchors::Metrics::Metrics(base::Metrics& m)
                             "the same: an offer without audio that can be carried")),
       no_path(m.counter("anchor_refused_total{reason=\"no path\"}",
                         "the same: this machine has no address for media")),
+      no_call(
+          m.counter("anchor_refused_total{reason=\"no call\"}",
+                    "the same: an offer within a call that this peer does not know, or that has ended while "
+                    "the offer waited")),
       addresses(m.counter("anchor_addresses_refused_total",
                           "addresses and candidates for media that nothing is sent to: loopback, link-local, "
                           "and without ICE this machine's own")) {}
@@ -114,7 +118,12 @@ Anchors::Answer Anchors::take(const Message& request, Crossing crossing, std::st
     if (Place* known = place(id); known && known->call->ends_with(tags_of(request, crossing))) end(id);
     return {};
   }
-  if (!id && request.method() != Method::invite) return {};
+  if (!id && request.method() != Method::invite) {
+    // Begun before this peer was started, say. As it is it would name what the other side cannot reach.
+    const bool offers = request.method() != Method::ack && !sdp_of(request).empty();
+    return offers ? refuse(488, "Not a call through this peer; INVITE makes it one", metrics_.no_call)
+                  : Answer{};
+  }
   if (!id) {
     Answer opened = open(request, user, phone, at);
     if (opened.is == Answer::Is::refused) return opened;
@@ -128,7 +137,7 @@ Anchors::Answer Anchors::take(const Message& request, Crossing crossing, std::st
 Anchors::Answer Anchors::take_again(Id id, const Message& request, Crossing crossing) {
   const Lock lock(mutex_);
   Place* at = place(id);
-  if (!at) return {};
+  if (!at) return refuse(481, "The call has ended meanwhile", metrics_.no_call);
   --at->legs;  // what kept it until now
   return judge(id, request, crossing);
 }

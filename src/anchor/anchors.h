@@ -54,7 +54,7 @@ class Anchors : public std::enable_shared_from_this<Anchors> {
     int status = 0;                        // refused
     std::string reason;                    // refused
     base::Buffer request;                  // goes on: in place of the request, if anything else
-    std::shared_ptr<proxy::PhoneLeg> leg;  // goes on: for responses; null: not for this request
+    std::shared_ptr<proxy::PhoneLeg> leg;  // goes on: for responses; null: they are of no concern
     Id id = 0;                             // waits: for wait()
     bool gather = false;                   // ... and for gather(), since nobody has asked for that yet
   };
@@ -106,7 +106,7 @@ class Anchors : public std::enable_shared_from_this<Anchors> {
   struct Metrics {
     explicit Metrics(base::Metrics& m);
     base::Counter &begun, &now, &silent;
-    base::Counter &calls, &of_user, &ports, &description, &no_path;  // refused
+    base::Counter &calls, &of_user, &ports, &description, &no_path, &no_call;  // refused
     base::Counter& addresses;
   };
 

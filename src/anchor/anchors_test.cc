@@ -395,6 +395,29 @@ TEST_F(Anchored, WhatCannotBeCarriedIsRefused) {
   EXPECT_EQ(count("anchor_refused_total{reason=\"description\"}"), 6u);
 }
 
+// The peer was started anew, say: the next INVITE makes it a call again.
+TEST_F(Anchored, AnOfferInACallThatIsNotKnownIsRefused) {
+  for (const char* method : {"UPDATE", "PRACK"}) {
+    const Text text{.method = method, .cseq = 2, .to = "w", .sdp = phone_sdp(phone.address())};
+    EXPECT_EQ(pass(text, Crossing::from_phone).refused, 488) << method;
+    EXPECT_EQ(pass({.method = method, .cseq = 3, .to = "w"}, Crossing::from_phone).refused, 0) << method;
+  }
+  EXPECT_EQ(count("anchor_refused_total{reason=\"no call\"}"), 2u);
+  EXPECT_EQ(pass({.cseq = 4, .to = "w", .sdp = phone_sdp(phone.address())}, Crossing::from_phone).refused, 0);
+}
+
+TEST_F(Anchored, AnOfferThatWaitsWhenItsCallEndsIsRefused) {
+  const auto up = call_out();
+  far_restarts();
+  const auto again = show({.cseq = 7, .from = "w", .to = "p", .sdp = ua::make_offer(far_media(far), 2, 2)},
+                          Crossing::to_phone);
+  ASSERT_FALSE(again->done);
+  bye();
+  EXPECT_TRUE(wait([&] { return again->done; }));
+  EXPECT_EQ(again->refused, 481);
+  EXPECT_EQ(count("anchor_refused_total{reason=\"no call\"}"), 1u);
+}
+
 TEST_F(Anchored, RelaysThatAreNotFoundAreNotWaitedForLong) {
   relays_answer = false;
   const auto begun = std::chrono::steady_clock::now();

@@ -75,6 +75,7 @@ void Bridge::seal(const ua::RemoteMedia& world) {
   sealing_ = world.keying == ua::Keying::dtls_srtp;
   if (!sealing_) return sealed_.reset();
   if (sealed_ && sealed_->is_with(world)) return;
+  sealed_.reset();
   auto made = SealedSide::make(thread_, world, [this](std::string_view packet) { return send(packet); });
   if (!made) return base::log::warn(kLog, "{}", made.error().message);
   sealed_ = std::move(*made);
