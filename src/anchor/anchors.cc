@@ -1,5 +1,7 @@
 #include "anchor/anchors.h"
 
+#include <sys/eventfd.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -31,6 +33,16 @@ base::Buffer with_body(const Message& message, std::string_view body) {
   return edit.build();
 }
 
+// Others may take them a moment later, but not so many.
+bool are_descriptors_free(std::size_t wanted) {
+  std::vector<net::Descriptor> taken;
+  while (taken.size() < wanted) {
+    taken.emplace_back(::eventfd(0, EFD_CLOEXEC));
+    if (!taken.back()) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 // What a transaction holds of a call.
@@ -59,6 +71,8 @@ Anchors::Metrics::Metrics(base::Metrics& m)
       of_user(m.counter("anchor_refused_total{reason=\"calls of user\"}",
                         "the same: too many calls of one user")),
       ports(m.counter("anchor_refused_total{reason=\"ports\"}", "the same: no port for the phone's media")),
+      descriptors(m.counter("anchor_refused_total{reason=\"descriptors\"}",
+                            "the same: this process may not open so many more files (ulimit -n)")),
       description(m.counter("anchor_refused_total{reason=\"description\"}",
                             "the same: an offer without audio that can be carried")),
       no_path(m.counter("anchor_refused_total{reason=\"no path\"}",
@@ -190,6 +204,8 @@ Anchors::Answer Anchors::open(const Message& request, std::string_view user, con
       std::ranges::count_if(places_, [&](const auto& one) { return one.second.call->user() == user; });
   if (static_cast<std::size_t>(of_user) >= config_.most_of_user)
     return refuse(503, "Too many calls of this user", metrics_.of_user);
+  if (!are_descriptors_free(limits::kFreeDescriptors))
+    return refuse(503, "Too many open files", metrics_.descriptors);
   auto ports = open_ports(at(), config_.ports, random_);
   if (!ports) return refuse(503, ports.error().message, metrics_.ports);
   if (!thread_) thread_ = std::make_unique<ua::MediaThread>();

@@ -106,7 +106,7 @@ class Anchors : public std::enable_shared_from_this<Anchors> {
   struct Metrics {
     explicit Metrics(base::Metrics& m);
     base::Counter &begun, &now, &silent;
-    base::Counter &calls, &of_user, &ports, &description, &no_path, &no_call;  // refused
+    base::Counter &calls, &of_user, &ports, &descriptors, &description, &no_path, &no_call;  // refused
     base::Counter& addresses;
   };
 

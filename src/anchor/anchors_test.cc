@@ -2,6 +2,10 @@
 // nothing is left at the end.
 #include "anchor/anchors.h"
 
+#include <sys/resource.h>
+
+#include <filesystem>
+
 #include "anchor/world_test.h"
 #include "ua/limits.h"
 #include "ua/media.h"
@@ -383,6 +387,21 @@ TEST_F(Anchored, WithoutAFreePortThereIsNoCall) {
   EXPECT_EQ(first.refused, 0);
   EXPECT_EQ(pass({.call = "2"}, Crossing::from_phone).refused, 503);
   EXPECT_EQ(count("anchor_refused_total{reason=\"ports\"}"), 1u);
+}
+
+TEST_F(Anchored, WithoutDescriptorsThereIsNoCall) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const auto open_now = static_cast<rlim_t>(std::distance(
+      std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator()));
+  rlimit low = before;
+  low.rlim_cur = open_now + limits::kFreeDescriptors / 2;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  const int refused = pass({}, Crossing::from_phone).refused;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(refused, 503);
+  EXPECT_EQ(count("anchor_refused_total{reason=\"descriptors\"}"), 1u);
+  EXPECT_EQ(pass({}, Crossing::from_phone).refused, 0);
 }
 
 TEST_F(Anchored, WhatCannotBeCarriedIsRefused) {
