@@ -389,6 +389,13 @@ TEST_F(Anchored, WithoutAFreePortThereIsNoCall) {
   EXPECT_EQ(count("anchor_refused_total{reason=\"ports\"}"), 1u);
 }
 
+TEST_F(Anchored, WithoutAnAddressThereIsNoCall) {
+  start({.local_addresses = {*net::Ip::parse("192.0.2.1")}});  // not of this machine
+  EXPECT_EQ(pass({}, Crossing::from_phone).refused, 503);
+  EXPECT_EQ(count("anchor_refused_total{reason=\"no path\"}"), 1u);
+  EXPECT_EQ(anchors->calls(), 0u);
+}
+
 TEST_F(Anchored, WithoutDescriptorsThereIsNoCall) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);

@@ -51,7 +51,7 @@ std::string phone_sdp(const net::Address& at, std::string_view more) {
 
 void World::start(AnchorConfig config) {
   if (anchors) anchors->stop();
-  config.local_addresses = {kHere};
+  if (config.local_addresses.empty()) config.local_addresses = {kHere};
   if (is_loopback_allowed) config.allowed = {*net::Range::parse("127.0.0.0/8")};
   anchors = std::make_shared<Anchors>(config);
   Door::Parts parts{.anchors = anchors, .loop = *loop, .stands_for = {}, .local_for = {}, .relays = {}};
