@@ -1,5 +1,7 @@
 #include "anchor/anchors.h"
 
+#include <sys/eventfd.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -31,6 +33,16 @@ base::Buffer with_body(const Message& message, std::string_view body) {
   return edit.build();
 }
 
+// Others may take them a moment later, but not so many.
+bool are_descriptors_free(std::size_t wanted) {
+  std::vector<net::Descriptor> taken;
+  while (taken.size() < wanted) {
+    taken.emplace_back(::eventfd(0, EFD_CLOEXEC));
+    if (!taken.back()) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 // What a transaction holds of a call.
@@ -59,12 +71,22 @@ Anchors::Metrics::Metrics(base::Metrics& m)
       of_user(m.counter("anchor_refused_total{reason=\"calls of user\"}",
                         "the same: too many calls of one user")),
       ports(m.counter("anchor_refused_total{reason=\"ports\"}", "the same: no port for the phone's media")),
+      descriptors(m.counter("anchor_refused_total{reason=\"descriptors\"}",
+                            "the same: this process may not open so many more files (ulimit -n)")),
       description(m.counter("anchor_refused_total{reason=\"description\"}",
                             "the same: an offer without audio that can be carried")),
       no_path(m.counter("anchor_refused_total{reason=\"no path\"}",
-                        "the same: this machine has no address for media")) {}
+                        "the same: this machine has no address for media")),
+      no_call(
+          m.counter("anchor_refused_total{reason=\"no call\"}",
+                    "the same: an offer within a call that this peer does not know, or that has ended while "
+                    "the offer waited")),
+      addresses(m.counter("anchor_addresses_refused_total",
+                          "addresses and candidates for media that nothing is sent to: loopback, link-local, "
+                          "and without ICE this machine's own")) {}
 
-Anchors::Anchors(AnchorConfig config) : config_(std::move(config)) {}
+Anchors::Anchors(AnchorConfig config)
+    : config_(std::move(config)), destinations_(config_.allowed, metrics_.addresses) {}
 Anchors::~Anchors() { stop(); }
 
 void Anchors::stop() {
@@ -110,11 +132,18 @@ Anchors::Answer Anchors::take(const Message& request, Crossing crossing, std::st
     if (Place* known = place(id); known && known->call->ends_with(tags_of(request, crossing))) end(id);
     return {};
   }
-  if (!id && request.method() != Method::invite) return {};
+  if (!id && request.method() != Method::invite) {
+    // Begun before this peer was started, say. As it is it would name what the other side cannot reach.
+    const bool offers = request.method() != Method::ack && !sdp_of(request).empty();
+    return offers ? refuse(488, "Not a call through this peer; INVITE makes it one", metrics_.no_call)
+                  : Answer{};
+  }
   if (!id) {
     Answer opened = open(request, user, phone, at);
     if (opened.is == Answer::Is::refused) return opened;
     id = opened.id;
+  } else if (crossing == Crossing::from_phone) {
+    place(id)->call->bridge().move_phone(phone);
   }
   return judge(id, request, crossing);
 }
@@ -122,7 +151,7 @@ Anchors::Answer Anchors::take(const Message& request, Crossing crossing, std::st
 Anchors::Answer Anchors::take_again(Id id, const Message& request, Crossing crossing) {
   const Lock lock(mutex_);
   Place* at = place(id);
-  if (!at) return {};
+  if (!at) return refuse(481, "The call has ended meanwhile", metrics_.no_call);
   --at->legs;  // what kept it until now
   return judge(id, request, crossing);
 }
@@ -138,8 +167,9 @@ Anchors::Answer Anchors::judge(Id id, const Message& request, Crossing crossing)
       answer.gather = !std::exchange(at.gathers, true);
       return answer;
     case Call::Result::Is::refused:
-      answer = at.call->has_failed() ? refuse(503, result.text, metrics_.no_path)
-                                     : refuse(488, result.text, metrics_.description);
+    case Call::Result::Is::no_way:
+      answer = result.is == Call::Result::Is::no_way ? refuse(503, result.text, metrics_.no_path)
+                                                     : refuse(488, result.text, metrics_.description);
       if (at.is_over()) end(id);
       return answer;
     case Call::Result::Is::changed:
@@ -174,6 +204,8 @@ Anchors::Answer Anchors::open(const Message& request, std::string_view user, con
       std::ranges::count_if(places_, [&](const auto& one) { return one.second.call->user() == user; });
   if (static_cast<std::size_t>(of_user) >= config_.most_of_user)
     return refuse(503, "Too many calls of this user", metrics_.of_user);
+  if (!are_descriptors_free(limits::kFreeDescriptors))
+    return refuse(503, "Too many open files", metrics_.descriptors);
   auto ports = open_ports(at(), config_.ports, random_);
   if (!ports) return refuse(503, ports.error().message, metrics_.ports);
   if (!thread_) thread_ = std::make_unique<ua::MediaThread>();
@@ -181,16 +213,17 @@ Anchors::Answer Anchors::open(const Message& request, std::string_view user, con
   auto bridge = std::make_shared<Bridge>(
       *thread_, media_metrics_,
       Bridge::User{[this, id](std::optional<ua::LocalMedia> local) { gathered(id, std::move(local)); },
-                   [this, id] { silent(id); }},
-      config_.silence);
-  const net::Address told{config_.advertise.value_or(ports->address.ip), ports->address.port};
+                   [this, id](bool there) { set_way(id, there); }, [this, id] { silent(id); }},
+      config_.patience);
+  net::Address told = ports->address;
+  if (config_.advertise && config_.advertise->is_v4() == told.ip.is_v4()) told.ip = *config_.advertise;
   bridge->open(std::move(*ports), phone);
   std::string call_id(request.call_id());
   by_call_id_.emplace(call_id, id);
   const auto identity = ua::DtlsIdentity::of_process();
-  places_[id].call =
-      std::make_unique<Call>(std::string(user), std::move(call_id), told, random_.u64() >> 2,
-                             identity ? (*identity)->fingerprint() : std::string(), std::move(bridge));
+  places_[id].call = std::make_unique<Call>(std::string(user), std::move(call_id), told, random_.u64() >> 2,
+                                            identity ? (*identity)->fingerprint() : std::string(),
+                                            std::move(bridge), destinations_);
   ++metrics_.begun;
   Answer answer;
   answer.id = id;
@@ -239,6 +272,7 @@ void Anchors::gather(Id id, std::vector<ua::RelayServer> relays) {
                              .stun = {},
                              .local_addresses = config_.local_addresses,
                              .controlling = at->call->is_controlling(),
+                             .rtcp_port = at->call->wants_rtcp_port(),
                              .tunnels = nullptr});
 }
 
@@ -249,6 +283,11 @@ void Anchors::gathered(Id id, std::optional<ua::LocalMedia> local) {
   if (!at) return;
   at->call->gathered(std::move(local));
   wake(*at);
+}
+
+void Anchors::set_way(Id id, bool there) {
+  const Lock lock(mutex_);
+  if (Place* at = place(id)) at->call->set_way(there);
 }
 
 // Each of those who waited keeps the call until he has taken his request again.

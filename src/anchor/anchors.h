@@ -34,9 +34,10 @@ struct AnchorConfig {
   PortRange ports{20000, 29999};  // towards phones
   std::size_t most_calls = limits::kMaxCalls;
   std::size_t most_of_user = limits::kMaxUserCalls;  // of these
-  std::optional<net::Ip> advertise;      // what phones are told in place of the address that is opened
+  std::optional<net::Ip> advertise;      // what phones are told in place of an address of its family
   std::vector<net::Ip> local_addresses;  // of candidates; empty: of all interfaces
-  base::Duration silence = limits::kSilence;
+  std::vector<net::Range> allowed;       // for media, although destinations.h says no
+  Bridge::Patience patience;
 };
 
 class Anchors : public std::enable_shared_from_this<Anchors> {
@@ -53,7 +54,7 @@ class Anchors : public std::enable_shared_from_this<Anchors> {
     int status = 0;                        // refused
     std::string reason;                    // refused
     base::Buffer request;                  // goes on: in place of the request, if anything else
-    std::shared_ptr<proxy::PhoneLeg> leg;  // goes on: for responses; null: not for this request
+    std::shared_ptr<proxy::PhoneLeg> leg;  // goes on: for responses; null: they are of no concern
     Id id = 0;                             // waits: for wait()
     bool gather = false;                   // ... and for gather(), since nobody has asked for that yet
   };
@@ -90,6 +91,7 @@ class Anchors : public std::enable_shared_from_this<Anchors> {
   base::Buffer respond(Id id, const sip::Message& response, proxy::Crossing crossing);
   void release(Id id);
   void gathered(Id id, std::optional<ua::LocalMedia> local);
+  void set_way(Id id, bool there);
   void silent(Id id);
 
   // With the lock held.
@@ -104,7 +106,8 @@ class Anchors : public std::enable_shared_from_this<Anchors> {
   struct Metrics {
     explicit Metrics(base::Metrics& m);
     base::Counter &begun, &now, &silent;
-    base::Counter &calls, &of_user, &ports, &description, &no_path;  // refused
+    base::Counter &calls, &of_user, &ports, &descriptors, &description, &no_path, &no_call;  // refused
+    base::Counter& addresses;
   };
 
   const AnchorConfig config_;
@@ -112,6 +115,7 @@ class Anchors : public std::enable_shared_from_this<Anchors> {
   base::Random random_;
   base::Metrics counters_;
   Metrics metrics_{counters_};
+  const Destinations destinations_;
   std::map<Id, Place> places_;
   std::unordered_multimap<std::string, Id> by_call_id_;
   Id last_ = 0;

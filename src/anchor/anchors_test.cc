@@ -2,7 +2,12 @@
 // nothing is left at the end.
 #include "anchor/anchors.h"
 
+#include <sys/resource.h>
+
+#include <filesystem>
+
 #include "anchor/world_test.h"
+#include "ua/limits.h"
 #include "ua/media.h"
 
 namespace causeway::anchor::test {
@@ -37,6 +42,25 @@ class Anchored : public World {
     side.set_remote(*remote);
     return ua::make_answer(far_media(side), *remote, offer, 2, 1);
   }
+  // The same, with an address where nobody is, as behind a NAT that no check has opened yet.
+  std::string answer_of_nobody_yet(const std::string& offer) {
+    const auto remote = ua::read_offer(offer, {.codecs = kCodecs});
+    if (!remote) return {};
+    far.gather();
+    LocalMedia elsewhere = far_media(far);
+    elsewhere.candidates.resize(1);
+    elsewhere.candidates[0].address = elsewhere.default_rtp = nobody_.address();
+    return ua::make_answer(elsewhere, *remote, offer, 2, 1);
+  }
+  void begin_checks(const std::string& offer) {
+    const auto remote = ua::read_offer(offer, {.codecs = kCodecs});
+    ASSERT_TRUE(remote);
+    far.set_remote(*remote);
+  }
+  static std::string ufrag_of(const std::string& sdp) {
+    const auto description = ua::parse_sdp(sdp);
+    return description ? std::string(description->media[0].value("ice-ufrag").value_or("")) : "";
+  }
   // The far side has offered, and gets this answer.
   void take(Side& side, const LocalMedia& offered, const std::string& answer) {
     const auto remote = ua::read_answer(answer, offered);
@@ -62,6 +86,7 @@ class Anchored : public World {
 
  private:
   std::map<Side*, LocalMedia> said_;
+  const Socket nobody_;
 };
 
 TEST_F(Anchored, ThePhoneCalls) {
@@ -136,6 +161,80 @@ TEST_F(Anchored, WhoAnswersWithoutIceIsSentToWhereHeSays) {
   EXPECT_EQ(phone.next(), "back");
 }
 
+TEST_F(Anchored, NothingIsSentIntoThisMachine) {
+  is_loopback_allowed = false;
+  start({});
+  const Socket service;
+  auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  const std::string ok = respond(*invite.leg, {.status = 200, .to = "w", .sdp = phone_sdp(service.address())},
+                                 Crossing::to_phone);
+  EXPECT_EQ(count("anchor_addresses_refused_total"), 2u);  // RTP, RTCP
+  phone.send(told(ok), rtp("a request of some other protocol"));
+  EXPECT_TRUE(wait([&] { return count("anchor_packets_refused_total{reason=\"no path\"}") == 1; }));
+  EXPECT_EQ(service.next(20ms), "");
+  EXPECT_EQ(pass({.from = "w", .sdp = phone_sdp(service.address()), .call = "2"}, Crossing::to_phone).refused,
+            488);
+}
+
+// RFC 3605, and RFC 8839 where there is ICE: who does not multiplex has named another address for it.
+TEST_F(Anchored, RtcpGoesWhereItIsWanted) {
+  const Socket plain, reports;
+  auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  EXPECT_NE(invite.sdp.find("a=rtcp:"), std::string::npos) << invite.sdp;
+  const std::string ok =
+      respond(*invite.leg,
+              {.status = 200,
+               .to = "w",
+               .sdp = phone_sdp(plain.address(), fmt::format("a=rtcp:{}\r\n", reports.address().port))},
+              Crossing::to_phone);
+  net::Address at = told(ok);
+  ++at.port;
+  EXPECT_TRUE(wait([&] {
+    phone.send(at, rtcp());
+    return reports.next_packet(20ms) == rtcp();
+  }));
+  EXPECT_EQ(plain.next_packet(20ms), "");
+}
+
+TEST_F(Anchored, WhoOffersAnAddressForRtcpGetsOneBack) {
+  Side apart(far_thread, {.controlling = true, .rtcp_port = true});
+  apart.gather();
+  LocalMedia offered = far_media(apart);
+  ASSERT_FALSE(offered.rtcp_candidates.empty());
+  std::string offer = ua::make_offer(offered, 2, 1);
+  const std::string line = "a=rtcp-mux\r\n";
+  offer.erase(offer.find(line), line.size());
+  auto invite = pass({.from = "w", .sdp = offer}, Crossing::to_phone);
+  const std::string ok =
+      respond(*invite.leg, {.status = 200, .from = "w", .to = "p", .sdp = phone_sdp(phone.address())},
+              Crossing::from_phone);
+  const auto answer = ua::read_answer(ok, offered);
+  ASSERT_TRUE(answer) << ok;
+  EXPECT_FALSE(answer->rtcp_mux) << ok;
+  EXPECT_FALSE(answer->rtcp_candidates.empty()) << ok;
+  apart.set_remote(*answer);
+  expect_media(told(invite.sdp), apart);
+  net::Address at = told(invite.sdp);
+  ++at.port;
+  EXPECT_TRUE(wait([&] {
+    phone.send(at, rtcp());
+    return apart.hears(rtcp(), 20ms);
+  }));
+}
+
+TEST_F(Anchored, RtcpThatNobodyTakesIsDropped) {
+  auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  std::string says = answer(far, invite.sdp);
+  const std::string line = "a=rtcp-mux\r\n";
+  says.erase(says.find(line), line.size());
+  const std::string ok = respond(*invite.leg, {.status = 200, .to = "w", .sdp = says}, Crossing::to_phone);
+  expect_media(told(ok), far);
+  net::Address at = told(ok);
+  ++at.port;
+  phone.send(at, rtcp());
+  EXPECT_TRUE(wait([&] { return count("anchor_packets_refused_total{reason=\"no rtcp\"}") == 1; }));
+}
+
 // The phone holds: candidates and credentials stay, the version grows, the answer is taken at once.
 TEST_F(Anchored, AHoldPassesAndChangesNothingOfThePath) {
   const auto up = call_out();
@@ -176,6 +275,61 @@ TEST_F(Anchored, ARestartFromOutsideIsFollowed) {
   expect_media(told(up.ok), far);
 }
 
+// Both of a call that goes on, or begins, with nobody at the other end yet.
+TEST_F(Anchored, WhoBeginsHisChecksLateIsStillFound) {
+  auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  const std::string ok = respond(
+      *invite.leg, {.status = 200, .to = "w", .sdp = answer_of_nobody_yet(invite.sdp)}, Crossing::to_phone);
+  EXPECT_FALSE(wait([] { return false; }, ua::limits::kNominationPatience + 300ms));
+  begin_checks(invite.sdp);
+  expect_media(told(ok), far);
+}
+
+TEST_F(Anchored, WhoAnswersWhileItRingsMayBeginHisChecksWhenHeLifts) {
+  start({.patience = {.search = 0s}});
+  auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  const std::string answer = answer_of_nobody_yet(invite.sdp);
+  const std::string early =
+      respond(*invite.leg, {.status = 183, .to = "w", .sdp = answer}, Crossing::to_phone);
+  EXPECT_FALSE(wait([] { return false; }, ua::limits::kNominationPatience + 300ms));
+  respond(*invite.leg, {.status = 200, .to = "w", .sdp = answer}, Crossing::to_phone);
+  begin_checks(invite.sdp);
+  expect_media(told(early), far);
+}
+
+TEST_F(Anchored, AnOfferOfThePhoneLooksForAWayThatIsNotThere) {
+  start({.patience = {.search = 0s}});
+  auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  const std::string ok = respond(
+      *invite.leg, {.status = 200, .to = "w", .sdp = answer_of_nobody_yet(invite.sdp)}, Crossing::to_phone);
+  EXPECT_FALSE(wait([] { return false; }, ua::limits::kNominationPatience + 300ms));
+  const auto again = pass({.cseq = 2, .to = "w", .sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  EXPECT_NE(ufrag_of(again.sdp), ufrag_of(invite.sdp));
+  far_restarts();
+  respond(*again.leg, {.cseq = 2, .status = 200, .to = "w", .sdp = answer(far, again.sdp)},
+          Crossing::to_phone);
+  expect_media(told(ok), far);
+}
+
+// RFC 3264 8 with RFC 3261 13.2.1: asked for an offer, the other side makes one with new credentials.
+TEST_F(Anchored, ARestartInAResponseIsFollowed) {
+  const auto up = call_out();
+  expect_media(told(up.ok), far);
+  far_restarts();
+  const LocalMedia offered = far_media(far);
+  const auto again = pass({.cseq = 2, .to = "w"}, Crossing::from_phone);
+  const std::string ok =
+      respond(*again.leg, {.cseq = 2, .status = 200, .to = "w", .sdp = ua::make_offer(offered, 2, 2)},
+              Crossing::to_phone);
+  EXPECT_EQ(told(ok), told(up.ok)) << ok;
+  const int before = far.connected;
+  const auto ack =
+      pass({.method = "ACK", .cseq = 2, .to = "w", .sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  take(far, offered, ack.sdp);
+  EXPECT_TRUE(far.wait([&] { return far.connected > before; })) << far.why;
+  expect_media(told(up.ok), far);
+}
+
 TEST_F(Anchored, AChangeThatIsRefusedChangesNothing) {
   const auto up = call_out();
   expect_media(told(up.ok), far);
@@ -188,6 +342,7 @@ TEST_F(Anchored, AChangeThatIsRefusedChangesNothing) {
 TEST_F(Anchored, OfTwoWhoAnswerTheOneWhoTakesTheCallHasTheMedia) {
   Side second(far_thread, {});
   auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
+  respond(*invite.leg, {.status = 486, .to = "u"}, Crossing::to_phone);
   respond(*invite.leg, {.status = 183, .to = "v", .sdp = answer(second, invite.sdp)}, Crossing::to_phone);
   const std::string early =
       respond(*invite.leg, {.status = 183, .to = "w", .sdp = answer(far, invite.sdp)}, Crossing::to_phone);
@@ -234,6 +389,28 @@ TEST_F(Anchored, WithoutAFreePortThereIsNoCall) {
   EXPECT_EQ(count("anchor_refused_total{reason=\"ports\"}"), 1u);
 }
 
+TEST_F(Anchored, WithoutAnAddressThereIsNoCall) {
+  start({.local_addresses = {*net::Ip::parse("192.0.2.1")}});  // not of this machine
+  EXPECT_EQ(pass({}, Crossing::from_phone).refused, 503);
+  EXPECT_EQ(count("anchor_refused_total{reason=\"no path\"}"), 1u);
+  EXPECT_EQ(anchors->calls(), 0u);
+}
+
+TEST_F(Anchored, WithoutDescriptorsThereIsNoCall) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const auto open_now = static_cast<rlim_t>(std::distance(
+      std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator()));
+  rlimit low = before;
+  low.rlim_cur = open_now + limits::kFreeDescriptors / 2;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  const int refused = pass({}, Crossing::from_phone).refused;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(refused, 503);
+  EXPECT_EQ(count("anchor_refused_total{reason=\"descriptors\"}"), 1u);
+  EXPECT_EQ(pass({}, Crossing::from_phone).refused, 0);
+}
+
 TEST_F(Anchored, WhatCannotBeCarriedIsRefused) {
   for (const char* bad :
        {"v=0\r\n", "nonsense", "v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nt=0 0\r\nm=video 9 RTP/AVP 99\r\n"}) {
@@ -242,6 +419,29 @@ TEST_F(Anchored, WhatCannotBeCarriedIsRefused) {
   }
   EXPECT_EQ(anchors->calls(), 0u);
   EXPECT_EQ(count("anchor_refused_total{reason=\"description\"}"), 6u);
+}
+
+// The peer was started anew, say: the next INVITE makes it a call again.
+TEST_F(Anchored, AnOfferInACallThatIsNotKnownIsRefused) {
+  for (const char* method : {"UPDATE", "PRACK"}) {
+    const Text text{.method = method, .cseq = 2, .to = "w", .sdp = phone_sdp(phone.address())};
+    EXPECT_EQ(pass(text, Crossing::from_phone).refused, 488) << method;
+    EXPECT_EQ(pass({.method = method, .cseq = 3, .to = "w"}, Crossing::from_phone).refused, 0) << method;
+  }
+  EXPECT_EQ(count("anchor_refused_total{reason=\"no call\"}"), 2u);
+  EXPECT_EQ(pass({.cseq = 4, .to = "w", .sdp = phone_sdp(phone.address())}, Crossing::from_phone).refused, 0);
+}
+
+TEST_F(Anchored, AnOfferThatWaitsWhenItsCallEndsIsRefused) {
+  const auto up = call_out();
+  far_restarts();
+  const auto again = show({.cseq = 7, .from = "w", .to = "p", .sdp = ua::make_offer(far_media(far), 2, 2)},
+                          Crossing::to_phone);
+  ASSERT_FALSE(again->done);
+  bye();
+  EXPECT_TRUE(wait([&] { return again->done; }));
+  EXPECT_EQ(again->refused, 481);
+  EXPECT_EQ(count("anchor_refused_total{reason=\"no call\"}"), 1u);
 }
 
 TEST_F(Anchored, RelaysThatAreNotFoundAreNotWaitedForLong) {
@@ -254,7 +454,7 @@ TEST_F(Anchored, RelaysThatAreNotFoundAreNotWaitedForLong) {
 }
 
 TEST_F(Anchored, SilenceEndsACall) {
-  start({.silence = 300ms});
+  start({.patience = {.silence = 300ms}});
   const Socket plain;
   auto invite = pass({.sdp = phone_sdp(phone.address())}, Crossing::from_phone);
   respond(*invite.leg, {.status = 200, .to = "w", .sdp = phone_sdp(plain.address())}, Crossing::to_phone);
@@ -318,6 +518,39 @@ TEST_F(Anchored, APhoneBehindANatIsHeardAndAnsweredWhereItIs) {
   EXPECT_TRUE(far.send(rtp("too early")));
   EXPECT_TRUE(wait([&] { return count("anchor_packets_refused_total{reason=\"no phone\"}") == 1; }));
   expect_media(told(ok), far);
+}
+
+// Its NAT has another address now, and it goes on naming its own.
+TEST_F(Anchored, APhoneThatMovesIsFollowedWhenItSaysSo) {
+  const std::string sdp = phone_sdp({net::Ip::v4(0x0a000005), 4000});
+  auto invite = pass({.sdp = sdp}, Crossing::from_phone);
+  const std::string ok =
+      respond(*invite.leg, {.status = 200, .to = "w", .sdp = answer(far, invite.sdp)}, Crossing::to_phone);
+  expect_media(told(ok), far);
+  const Socket moved(net::Ip::v4(0x7f000002));
+  moved.send(told(ok), rtp("too early"));
+  EXPECT_TRUE(wait([&] { return count("anchor_packets_refused_total{reason=\"source\"}") == 1; }));
+  signals_from = moved.address().ip;
+  const auto again = pass({.cseq = 2, .to = "w", .sdp = sdp}, Crossing::from_phone);
+  respond(*again.leg, {.cseq = 2, .status = 200, .to = "w", .sdp = answer(far, again.sdp)},
+          Crossing::to_phone);
+  EXPECT_TRUE(wait([&] {
+    moved.send(told(ok), rtp("from elsewhere"));
+    return far.hears(rtp("from elsewhere"), 20ms);
+  }));
+  EXPECT_TRUE(far.send(rtp("from far")));
+  EXPECT_EQ(moved.next(), "from far");
+}
+
+TEST_F(Anchored, APhoneIsToldAnAddressOfTheFamilyThatItUses) {
+  far.gather();
+  const std::string offer = ua::make_offer(far_media(far), 2, 1);
+  for (const char* known : {"192.0.2.9", "2001:db8::9"}) {
+    const auto advertised = *net::Ip::parse(known);
+    start({.advertise = advertised});
+    const auto invite = pass({.from = "w", .sdp = offer}, Crossing::to_phone);
+    EXPECT_EQ(told(invite.sdp).ip, advertised.is_v4() ? advertised : kHere);
+  }
 }
 
 TEST_F(Anchored, APhoneThatFloodsIsCut) {

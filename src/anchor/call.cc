@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "base/log.h"
 #include "sip/uri.h"
 
 namespace causeway::anchor {
@@ -14,7 +13,7 @@ using sip::Method;
 using Is = Call::Result::Is;
 using Part = Exchange::Part;
 
-constexpr const char* kLog = "anchor";
+constexpr const char* kNoWay = "no way for the phone's media";
 
 bool is_success(const sip::Message& message) { return message.status() / 100 == 2; }
 
@@ -32,11 +31,12 @@ Tags tags_of(const sip::Message& message, Crossing crossing) {
 }
 
 Call::Call(std::string user, std::string id, net::Address told, std::uint64_t session,
-           std::string fingerprint, std::shared_ptr<Bridge> bridge)
+           std::string fingerprint, std::shared_ptr<Bridge> bridge, const Destinations& destinations)
     : user_(std::move(user)),
       id_(std::move(id)),
       told_(told),
       bridge_(std::move(bridge)),
+      destinations_(destinations),
       to_phone_(session),
       to_world_(session) {
   able_.fingerprint = std::move(fingerprint);
@@ -51,9 +51,25 @@ bool Call::ends_with(const Tags& tags) const {
 }
 
 void Call::gathered(std::optional<ua::LocalMedia> local) {
-  failed_ = !local;
+  restarting_ = false;
+  restart_failed_ = !local && local_;
+  failed_ = !local && !local_;
+  if (!local) return;
+  has_way_ = true;
   local_ = std::move(local);
-  if (local_) local_->fingerprint = able_.fingerprint;
+  local_->fingerprint = able_.fingerprint;
+}
+
+void Call::restart() {
+  restarting_ = true;
+  bridge_->restart();
+}
+
+std::optional<Call::Result> Call::gathering() {
+  if (restarting_ || !local_) return Result{Is::waits, {}};
+  if (!std::exchange(restart_failed_, false)) return std::nullopt;
+  following_.reset();
+  return Result{Is::no_way, kNoWay};
 }
 
 Call::Result Call::take(const sip::Message& message, Crossing crossing) {
@@ -64,7 +80,7 @@ Call::Result Call::take(const sip::Message& message, Crossing crossing) {
   if (begins) controlling_ = sdp.empty() != (crossing == Crossing::from_phone);
   Result result;
   if (failed_) {
-    result = {Is::refused, "no way for the phone's media"};
+    result = {Is::no_way, kNoWay};
   } else if (!sdp.empty()) {
     result = describe(message, crossing, tags, sdp);
   } else if (begins && !local_) {
@@ -77,7 +93,9 @@ Call::Result Call::take(const sip::Message& message, Crossing crossing) {
 
 // After what it carries was seen to.
 void Call::see_response(const sip::Message& response, const Tags& tags) {
-  if (exchange_.refuses(response)) return exchange_.withdraw();
+  // Of those who are asked by the first INVITE one may refuse what another still answers.
+  const bool of_all = established_ || response.method() != Method::invite;
+  if (of_all && exchange_.refuses(response)) return exchange_.withdraw();
   if (response.method() != Method::invite || !is_success(response) || established_) return;
   established_ = true;
   world_tag_ = tags.world;
@@ -92,7 +110,7 @@ Call::Result Call::describe(const sip::Message& message, Crossing crossing, cons
     case Part::none:
       return {};
     case Part::offer:
-      return of_phone ? offer_of_phone(sdp) : offer_of_world(sdp);
+      return of_phone ? offer_of_phone(sdp, message.is_request()) : offer_of_world(sdp, message.is_request());
     case Part::answer:
     case Part::again:
       return of_phone ? answer_of_phone(sdp, part == Part::answer)
@@ -101,24 +119,34 @@ Call::Result Call::describe(const sip::Message& message, Crossing crossing, cons
   return {};
 }
 
-Call::Result Call::offer_of_phone(std::string_view sdp) {
+Call::Result Call::offer_of_phone(std::string_view sdp, bool may_wait) {
   auto said = read_phone(sdp, nullptr);
   if (!said) return {Is::refused, said.error().message};
-  if (!local_) return {Is::waits, {}};
+  if (may_wait) {
+    if (has_agreed_ && !has_way_ && !restarting_ && !restart_failed_) restart();
+    if (auto not_yet = gathering()) return *not_yet;
+  }
+  if (!local_) return {};
   phone_ = std::move(*said);
   return {Is::changed, to_world_.write(for_world(*phone_, *local_, nullptr))};
 }
 
-Call::Result Call::offer_of_world(std::string_view sdp) {
+Call::Result Call::offer_of_world(std::string_view sdp, bool may_wait) {
   auto said = read_world(sdp, able_, nullptr);
   if (!said) return {Is::refused, said.error().message};
+  if (!destinations_.narrow(said->media) && may_wait)
+    return {Is::refused, "media is not sent to that address"};
   const auto& ice = said->media.ice;
-  if (local_ && has_agreed_ && ice && ice != agreed_ && ice != following_) {
-    following_ = ice;
-    local_.reset();
-    bridge_->restart();
+  if (!local_) rtcp_port_ = has_rtcp_port(said->media);
+  const bool restarts = has_agreed_ && ice && ice != agreed_;
+  if (may_wait) {
+    if (restarts && ice != following_) {
+      following_ = ice;
+      restart();
+    }
+    if (auto not_yet = gathering()) return *not_yet;
   }
-  if (!local_) return {Is::waits, {}};
+  follows_ = restarts && !may_wait;
   world_ = std::move(*said);
   return {Is::changed, to_phone_.write(for_phone(*world_, told_, nullptr))};
 }
@@ -130,7 +158,7 @@ Call::Result Call::answer_of_phone(std::string_view sdp, bool first) {
   if (first) {
     exchange_.close();
     bridge_->set_phone(said->media);
-    agree(world_->media, false);
+    agree(world_->media, std::exchange(follows_, false));
   }
   return {Is::changed, to_world_.write(for_world(*said, *local_, &*world_))};
 }
@@ -138,8 +166,9 @@ Call::Result Call::answer_of_phone(std::string_view sdp, bool first) {
 Call::Result Call::answer_of_world(const sip::Message& message, const Tags& tags, std::string_view sdp,
                                    bool first) {
   if (!phone_ || !local_) return {};
-  const auto said = read_world(sdp, *local_, &*phone_);
+  auto said = read_world(sdp, *local_, &*phone_);
   if (!said) return {};
+  destinations_.narrow(said->media);
   const bool fork = !first && !established_ && is_success(message) && tags.world != world_tag_;
   if (first || fork) {
     exchange_.close();

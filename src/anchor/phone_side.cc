@@ -3,6 +3,8 @@
 #include <glib-unix.h>
 #include <sys/socket.h>
 
+#include <utility>
+
 #include "anchor/limits.h"
 #include "net/packet_batch.h"
 #include "ua/limits.h"
@@ -43,6 +45,13 @@ MediaMetrics::MediaMetrics(base::Metrics& m)
                      "packets of phones beyond the most a second, dropped")),
       no_path(m.counter("anchor_packets_refused_total{reason=\"no path\"}",
                         "packets of phones before there was a way to the other side, dropped")),
+      no_rtcp(
+          m.counter("anchor_packets_refused_total{reason=\"no rtcp\"}",
+                    "RTCP of phones for who neither multiplexes it nor names an address for it, dropped")),
+      not_taken(
+          m.counter("anchor_packets_refused_total{reason=\"not taken\"}",
+                    "packets of phones for which the socket had no room, or beyond the most a second for "
+                    "who knows no ICE, dropped")),
       no_phone(m.counter("anchor_packets_refused_total{reason=\"no phone\"}",
                          "packets to phones that have not shown where they are, dropped")) {}
 
@@ -73,6 +82,11 @@ PhoneSide::Way::~Way() {
   if (source == nullptr) return;
   g_source_destroy(source);
   g_source_unref(source);
+}
+
+void PhoneSide::move(const net::Ip& phone) {
+  if (std::exchange(phone_, phone) == phone) return;
+  for (Way* way : {&rtp_, &rtcp_}) way->seen.reset();
 }
 
 void PhoneSide::set_named(const net::Address& rtp, const net::Address& rtcp) {

@@ -39,8 +39,9 @@ bool is_media(std::string_view packet);
 // Counters of the media thread.
 struct MediaMetrics {
   explicit MediaMetrics(base::Metrics& metrics);
-  base::Counter &to_world, &to_phone;                                           // packets that went on
-  base::Counter &source, &malformed, &unauthentic, &rate, &no_path, &no_phone;  // refused
+  base::Counter &to_world, &to_phone;                      // packets that went on
+  base::Counter &source, &malformed, &unauthentic, &rate;  // refused
+  base::Counter &no_path, &no_rtcp, &not_taken, &no_phone;
 };
 
 // On the media thread.
@@ -51,6 +52,8 @@ class PhoneSide {
   PhoneSide(ua::MediaThread& thread, Ports ports, const net::Ip& phone, MediaMetrics& metrics,
             OnPacket on_packet);
 
+  // It signals from elsewhere now.
+  void move(const net::Ip& phone);
   // What it has named; no port: it wants nothing.
   void set_named(const net::Address& rtp, const net::Address& rtcp);
   void send(std::string_view packet, bool rtcp);
@@ -75,7 +78,7 @@ class PhoneSide {
   void open(Way& way, net::Descriptor fd);
 
   ua::MediaThread& thread_;
-  const net::Ip phone_;
+  net::Ip phone_;
   MediaMetrics& metrics_;
   OnPacket on_packet_;
   ua::Rate rate_;

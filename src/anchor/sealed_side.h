@@ -31,6 +31,7 @@ class SealedSide {
   // There is a path: whose part it is may begin.
   void start();
   void on_dtls(std::string_view packet);
+  bool has_keys() const { return srtp_ != nullptr; }
   // In the clear, until the next call; nothing if nobody vouches for it.
   std::optional<std::string_view> open(std::string_view packet, bool rtcp);
   bool send(std::string_view packet, bool rtcp);

@@ -13,14 +13,22 @@ void Socket::send(const net::Address& to, std::string_view packet) const {
   EXPECT_TRUE(net::send_packet(fd_.get(), to, packet));
 }
 
-std::string Socket::next(base::Duration patience) const {
+std::string Socket::next_packet(base::Duration patience) const {
   const auto until = std::chrono::steady_clock::now() + patience;
   do {
     char bytes[2048];
     const ssize_t size = ::recv(fd_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
-    const auto packet = size > 0 ? ua::parse_rtp({bytes, static_cast<std::size_t>(size)}) : std::nullopt;
-    if (packet) return std::string(packet->payload);
+    if (size > 0) return {bytes, static_cast<std::size_t>(size)};
     std::this_thread::sleep_for(2ms);
+  } while (std::chrono::steady_clock::now() < until);
+  return {};
+}
+
+std::string Socket::next(base::Duration patience) const {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  do {
+    const std::string bytes = next_packet(2ms);
+    if (const auto packet = ua::parse_rtp(bytes)) return std::string(packet->payload);
   } while (std::chrono::steady_clock::now() < until);
   return {};
 }
@@ -32,6 +40,8 @@ std::string rtp(std::string_view payload) {
   return {room.data(), size};
 }
 
+std::string rtcp() { return {"\x80\xc9\x00\x01\x00\x00\x00\x07", 8}; }
+
 std::string phone_sdp(const net::Address& at, std::string_view more) {
   return fmt::format(
       "v=0\r\no=phone 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio {1} RTP/AVP 0 101\r\n"
@@ -41,7 +51,8 @@ std::string phone_sdp(const net::Address& at, std::string_view more) {
 
 void World::start(AnchorConfig config) {
   if (anchors) anchors->stop();
-  config.local_addresses = {kHere};
+  if (config.local_addresses.empty()) config.local_addresses = {kHere};
+  if (is_loopback_allowed) config.allowed = {*net::Range::parse("127.0.0.0/8")};
   anchors = std::make_shared<Anchors>(config);
   Door::Parts parts{.anchors = anchors, .loop = *loop, .stands_for = {}, .local_for = {}, .relays = {}};
   parts.stands_for = [](std::string_view) { return true; };
@@ -68,15 +79,16 @@ std::shared_ptr<World::Passed> World::show(const Text& text, Crossing crossing, 
   sip::Message message;
   EXPECT_TRUE(message.parse(bytes)) << bytes;
   auto passed = std::make_shared<Passed>();
-  door->request(message, crossing, user, kHere, [passed, sdp = text.sdp](proxy::PhoneHook::Shown shown) {
-    passed->done = true;
-    passed->refused = shown.refused;
-    passed->reason = shown.reason;
-    passed->leg = shown.leg;
-    passed->sdp = sdp;
-    sip::Message changed;
-    if (shown.request && changed.parse(shown.request.view())) passed->sdp = changed.body();
-  });
+  door->request(message, crossing, user, signals_from,
+                [passed, sdp = text.sdp](proxy::PhoneHook::Shown shown) {
+                  passed->done = true;
+                  passed->refused = shown.refused;
+                  passed->reason = shown.reason;
+                  passed->leg = shown.leg;
+                  passed->sdp = sdp;
+                  sip::Message changed;
+                  if (shown.request && changed.parse(shown.request.view())) passed->sdp = changed.body();
+                });
   return passed;
 }
 

@@ -31,11 +31,14 @@ class Socket {
   void send(const net::Address& to, std::string_view packet) const;
   // The next RTP packet's payload that comes; empty: none.
   std::string next(base::Duration patience = 2s) const;
+  // The next packet, whatever it is.
+  std::string next_packet(base::Duration patience = 2s) const;
 
  private:
   net::Descriptor fd_;
 };
 std::string rtp(std::string_view payload);  // a packet
+std::string rtcp();                         // a report
 
 // What a phone says: an offer, or an answer to `sections` sections.
 std::string phone_sdp(const net::Address& rtp, std::string_view more = "");
@@ -82,7 +85,8 @@ class World : public ::testing::Test {
 
   std::unique_ptr<base::Loop> loop = base::make_epoll_loop();
   std::vector<ua::RelayServer> relays;
-  bool relays_answer = true;
+  bool relays_answer = true, is_loopback_allowed = true;
+  net::Ip signals_from = kHere;  // the phone
   std::shared_ptr<Anchors> anchors;
   std::unique_ptr<Door> door;
   ua::MediaThread far_thread;

@@ -41,17 +41,19 @@ void answer(peer::Peer& peer, std::string_view request, const peer::Control::Ans
 }
 
 // The usual limit of 1,024 is for programs that still use select(2).
-void raise_descriptor_limit(std::size_t connections) {
+void raise_descriptor_limit(const peer::Config& config) {
+  const auto connections = static_cast<std::size_t>(config.sip_connections);
+  const auto calls = static_cast<std::size_t>(config.anchor_calls);
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   (void)setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_max < connections + kOtherDescriptors)
+  if (limit.rlim_max < connections + calls * anchor::limits::kCallDescriptors + kOtherDescriptors)
     base::log::warn(
         kLog,
-        "this process may open {} files, so that sip.max_connections = {} cannot be reached; raise the "
-        "limit (ulimit -Hn, LimitNOFILE=), or lower the setting",
-        limit.rlim_max, connections);
+        "this process may open {} files, so that sip.max_connections = {} and anchor.max_calls = {} "
+        "cannot be reached together; raise the limit (ulimit -Hn, LimitNOFILE=), or lower them",
+        limit.rlim_max, connections, calls);
 }
 
 }  // namespace
@@ -63,7 +65,7 @@ base::Result<int> serve(peer::Config config, identity::Bundle bundle,
   // Before any thread is made, so that none takes the signals.
   std::function<void(int)> on_signal = [&](int) { loop->stop(); };
   auto signals = base::on_signal(*loop, {SIGINT, SIGTERM, SIGHUP}, [&](int signal) { on_signal(signal); });
-  raise_descriptor_limit(static_cast<std::size_t>(config.sip_connections));
+  raise_descriptor_limit(config);
   if (auto opened = ground.open_resolver(); !opened) return std::unexpected(opened.error());
 
   if (!config.accounts_file.empty()) {

@@ -92,7 +92,9 @@ void add_relay_settings(Config& c, std::vector<Setting>& rows) {
                          "base64(HMAC-SHA1(secret, user name)), beside relay tokens; empty: nobody",
                          c.relay_secret));
   rows.push_back(base::list_setting(
-      "relay.allow", "ranges that may be relayed to although they are private or this machine's own",
+      "relay.allow",
+      "ranges that may be relayed to although they are private or this machine's own; media of phones with "
+      "media = \"anchor\" may go there too",
       c.relay_allow, "address/bits", check_range));
   rows.push_back(base::number_setting("relay.max_allocations", "allocations, all together",
                                       c.relay_allocations, 1, 1'000'000));

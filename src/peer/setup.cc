@@ -111,6 +111,8 @@ anchor::AnchorConfig anchor_config(const Config& config) {
                                         static_cast<std::uint16_t>(config.anchor_last_port)},
                               .most_calls = static_cast<std::size_t>(config.anchor_calls),
                               .most_of_user = static_cast<std::size_t>(config.anchor_user_calls)};
+  for (const std::string& text : config.relay_allow)
+    if (const auto range = net::Range::parse(text)) result.allowed.push_back(*range);
   // Phones that are told another address for SIP have their media go there, too.
   const std::string_view host = config.sip_advertise;
   if (const auto address = net::Address::parse(host, 5060)) result.advertise = address->ip;

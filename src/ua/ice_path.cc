@@ -248,12 +248,12 @@ std::vector<NiceCandidate*> IcePath::gathered_locals(guint component) const {
 
 void IcePath::finish_gathering() {
   if (gathered_ || failed_) return;
-  gathered_ = true;
   patience_.cancel();
   locals_ = gathered_locals(kComponent);
   if (components_ == kRtcp) rtcp_locals_ = gathered_locals(kRtcp);
   if (locals_.empty())
     return fail(relay_only_ ? "no relay has given an address" : "there is no local address");
+  gathered_ = true;
   owner_.path_gathered(*this);
   if (waiting_) set_remote(*std::exchange(waiting_, {}));
 }

@@ -1,6 +1,7 @@
 """The documentation says what is there: requirements of the draft, settings, links."""
 import os
 import re
+import resource
 import subprocess
 
 import pytest
@@ -79,6 +80,19 @@ def test_the_sample_is_a_configuration(tmp_path):
     ran = subprocess.run([PROGRAM, "peer", "-c", str(tmp_path / "peer.toml"), "--bundle", "/nonexistent.bundle", "--check"],
                          capture_output=True, text=True)
     assert ran.returncode == 1 and "/nonexistent.bundle" in ran.stderr
+
+
+@pytest.mark.parametrize("calls,told", [(100, True), (1, False)])
+def test_the_operator_is_told_when_there_are_not_enough_files(tmp_path, calls, told):
+    subprocess.run([PROGRAM, "authority", "init", "example.test", "--dir", str(tmp_path / "authority")], capture_output=True, check=True)
+    bundle = next((tmp_path / "authority").rglob("*.bundle"))
+    # It ends before it listens: there are no accounts at that place.
+    settings = ["sip.max_connections=100", f"anchor.max_calls={calls}", "registrar.accounts=/nonexistent"]
+    ran = subprocess.run([PROGRAM, "peer", "--bundle", str(bundle), *(word for one in settings for word in ("--set", one))],
+                         capture_output=True, text=True,
+                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1200, 1200)))
+    assert ran.returncode == 1 and "/nonexistent" in ran.stderr
+    assert ("may open 1200 files" in ran.stderr) == told
 
 
 @pytest.mark.parametrize("path", ["README.md", "CONTRIBUTING.md", "bench/README.md"] +

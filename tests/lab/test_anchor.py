@@ -10,6 +10,7 @@ from lab import stun, tone
 from lab.baresip import Baresip
 from lab.world import Failure, wait_for
 from natworld import DOMAIN, NatWorld
+from test_nat_phones import call, end, expect_tones
 
 pytestmark = [pytest.mark.world, pytest.mark.causeway]
 
@@ -114,6 +115,19 @@ def test_who_knows_no_ice_outside_is_reached_by_a_relay():
     hops = scene.here.hops(start)
     assert frozenset(("alice", "peer-a")) in hops
     assert not any("alice" in hop and "peer-a" not in hop for hop in hops), sorted(map(sorted, hops))
+
+
+# Linphone finds no path where RTCP has no candidates of its own.
+@pytest.mark.parametrize("kind", ("preserving", "symmetric"))
+def test_linphone_with_ice_and_such_a_phone_hear_each_other(kind):
+    here = NatWorld(users={"alice": "alice", "linphone": "linphone"}, anchored=("alice",))
+    alice = here.phone("baresip", here.host("alice", kind), media="plain")
+    linphone = here.phone("linphone", here.host("linphone", kind))
+    for caller, callee in ((alice, linphone), (linphone, alice)):
+        since = call(caller, callee)
+        assert frozenset(("alice", "peer-a")) in here.hops(since)
+        end(caller, callee)
+        expect_tones(caller, callee)
 
 
 def test_two_such_phones_at_two_peers():
