@@ -122,6 +122,16 @@ def end(caller, callee) -> None:
         talker.wait_closed(20)
 
 
+def give_up(caller, callee) -> None:
+    """Whatever has become of their call, the next one begins anew."""
+    for talker in (caller, callee):
+        try:
+            talker.hang_up()
+            talker.wait_closed(5)
+        except Failure:
+            pass  # it had none, or has none any more
+
+
 def expect_tones(caller, callee) -> None:
     for listener, speaker in ((caller, callee), (callee, caller)):
         share = tone.share(listener.heard(), speaker.frequency)[0]
@@ -152,14 +162,19 @@ def play(mine: tuple, others: list, calls: bool) -> None:
     for name, way in ways.items():
         other = put(here, name, way.callee if calls else way.caller)
         caller, callee = (phone, other) if calls else (other, phone)
-        try:
-            since = call(here, caller, callee)
-            hops = here.hops(since)
-            end(caller, callee)
-            expect_tones(caller, callee)
-            expect_way(hops, way, frozenset((caller.name, callee.name)))
-        except (Failure, AssertionError) as failure:
-            failed.append(f"{name_of(way)}: {failure}")
+        tries = 2 if BARESIP in (mine[0], way.callee[0], way.caller[0]) else 1  # its ICE is a matter of chance, too
+        for left in reversed(range(tries)):
+            try:
+                since = call(here, caller, callee)
+                hops = here.hops(since)
+                end(caller, callee)
+                expect_tones(caller, callee)
+                expect_way(hops, way, frozenset((caller.name, callee.name)))
+                break
+            except (Failure, AssertionError) as failure:
+                give_up(caller, callee)
+                if not left:
+                    failed.append(f"{name_of(way)}: {failure}")
     assert ways and not failed, "\n\n".join(failed)
 
 
@@ -216,7 +231,7 @@ def test_it_is_no_different_with_kamailio_and_coturn(cell):
     with_ice = reason in (GIVES_UP, FROM_A_CHECK, DISAGREE)
     start = time.time()
     with pytest.raises(Failure, match="to hear something|to be established"):
-        for _ in range(6 if reason == FROM_A_CHECK else 1):  # now and then it works
+        for _ in range(6 if with_ice else 1):  # now and then it works
             call(here, caller, callee, PATIENCE if with_ice else 6)
             end(caller, callee)
     refused = stun.refusals(here.capture.since(start))
