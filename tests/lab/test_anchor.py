@@ -124,7 +124,7 @@ def test_linphone_with_ice_and_such_a_phone_hear_each_other(kind):
     alice = here.phone("baresip", here.host("alice", kind), media="plain")
     linphone = here.phone("linphone", here.host("linphone", kind))
     for caller, callee in ((alice, linphone), (linphone, alice)):
-        since = call(caller, callee)
+        since = call(here, caller, callee)
         assert frozenset(("alice", "peer-a")) in here.hops(since)
         end(caller, callee)
         expect_tones(caller, callee)
