@@ -28,6 +28,11 @@ class Stun:
         value = self.attributes.get(ERROR, b"")
         return 100 * (value[2] & 7) + value[3] if len(value) >= 4 else 0
 
+    @property
+    def is_check(self) -> bool:
+        """Of ICE: a Binding request with credentials."""
+        return (self.method, self.kind) == ("Binding", "request") and USERNAME in self.attributes
+
     def address(self, kind: int) -> Optional[tuple]:
         """Address and port in that attribute (XOR-..., IPv4)."""
         value = self.attributes.get(kind, b"")
@@ -140,7 +145,7 @@ def checks(packets: list, of: Container = ()) -> list:
     found = []
     for packet in plain:
         message = parse(packet.payload) if packet.time < begins else None
-        if message and message.method == "Binding" and message.kind == "request" and USERNAME in message.attributes:
+        if message and message.is_check:
             found.append(packet)
     return _by_hop(found, "ICE", 1)
 

@@ -6,10 +6,6 @@ namespace causeway::anchor {
 
 namespace {
 
-bool any_contains(const std::vector<net::Range>& ranges, const net::Ip& ip) {
-  return std::ranges::any_of(ranges, [&](const net::Range& range) { return range.contains(ip); });
-}
-
 // Of this machine, or of a wire that it is on.
 const std::vector<net::Range>& unroutable() {
   static const std::vector<net::Range> ranges = {*net::Range::parse("127.0.0.0/8"),
@@ -23,8 +19,8 @@ const std::vector<net::Range>& unroutable() {
 // `own`: this machine's addresses, too.
 bool Destinations::allows(const net::Ip& ip, bool own) const {
   if (net::unwrap(ip)) return false;
-  if (any_contains(allowed_, ip)) return true;
-  if (any_contains(unroutable(), ip)) return false;
+  if (net::any_contains(allowed_, ip)) return true;
+  if (net::any_contains(unroutable(), ip)) return false;
   if (own) return true;
   const auto here = net::interface_addresses();
   return std::ranges::find(here, ip) == here.end();

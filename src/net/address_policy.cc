@@ -52,10 +52,6 @@ const std::vector<Range>& special() {
   return ranges;
 }
 
-bool any_contains(const std::vector<Range>& ranges, const Ip& ip) {
-  return std::ranges::any_of(ranges, [&](const Range& range) { return range.contains(ip); });
-}
-
 Ip v4_at(const Ip& ip, std::size_t at, std::uint32_t mask = 0) {
   const auto& b = ip.bytes();
   return Ip::v4((std::uint32_t{b[at]} << 24 | std::uint32_t{b[at + 1]} << 16 | std::uint32_t{b[at + 2]} << 8 |
@@ -89,6 +85,10 @@ bool Range::contains(const Ip& other) const {
   const auto& b = other.bytes();
   if (!std::equal(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(whole), b.begin())) return false;
   return bits % 8 == 0 || ((a[whole] ^ b[whole]) >> (8 - bits % 8)) == 0;
+}
+
+bool any_contains(const std::vector<Range>& ranges, const Ip& ip) {
+  return std::ranges::any_of(ranges, [&](const Range& range) { return range.contains(ip); });
 }
 
 std::optional<Ip> unwrap(const Ip& ip) {

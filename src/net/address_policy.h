@@ -25,6 +25,7 @@ struct Range {
   static base::Result<Range> parse(std::string_view text);
   bool contains(const Ip& other) const;
 };
+bool any_contains(const std::vector<Range>& ranges, const Ip& ip);
 
 class AddressPolicy {
  public:

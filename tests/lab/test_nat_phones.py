@@ -134,7 +134,7 @@ def give_up(caller, callee) -> None:
 
 def expect_tones(caller, callee) -> None:
     for listener, speaker in ((caller, callee), (callee, caller)):
-        share = tone.share(listener.heard(), speaker.frequency)[0]
+        share = tone.share(listener.heard(), speaker.frequency)[0] if listener.heard() else 0.0
         if share < LEAST_SHARE:
             raise Failure(f"expected {listener.name} to hear {speaker.frequency} Hz of {speaker.name}; it was {share:.2f} "
                           f"of {listener.heard_seconds():.1f} s")
