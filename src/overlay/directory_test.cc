@@ -238,6 +238,7 @@ class NearTest : public DirectoryTest {
     int asked = 0;
   };
 
+  static constexpr base::Duration kLookup = 20ms;  // of the list, once
   const std::string turn = "turn:p2psip.org";
   net::SimNetwork net{loop, random};
   std::unique_ptr<net::Network> own = net.host(*net::Ip::parse("10.0.0.1"));
@@ -311,17 +312,41 @@ TEST_F(NearTest, WhoHasDiedIsNotOfferedWithinTenSecondsAndWhoIsBackIs) {
   EXPECT_EQ(near().size(), 2u);
 }
 
-TEST_F(NearTest, WithEnoughAnswersNobodyWaitsForTheSilent) {
+TEST_F(NearTest, WithEnoughAnswersNobodyWaitsForTheOthers) {
+  relay(0ms);
+  relay(200ms);
+  const base::Instant before = loop.now();
+  EXPECT_EQ(near(1).size(), 1u);
+  EXPECT_EQ(loop.now() - before, kLookup + 10ms + RoundTrips::kSlack);
+}
+
+TEST_F(NearTest, TheSilentAreWaitedForALittleAndTheNextTimeNotAtAll) {
   relay(0ms);
   Relay& silent = relay(0ms);
   net.kill(silent.address.ip);
   const base::Instant before = loop.now();
-  EXPECT_EQ(near(1).size(), 1u);
-  EXPECT_LT(loop.now() - before, 200ms);
+  EXPECT_EQ(near(2).size(), 1u);
+  EXPECT_EQ(loop.now() - before, kLookup + 10ms + RoundTrips::kSlackForMore);
   loop.run_for(RoundTrips::kBelieved);
   const base::Instant again = loop.now();
   EXPECT_EQ(near(2).size(), 1u);
-  EXPECT_LE(loop.now() - again, RoundTrips::kPatience + 50ms);
+  EXPECT_EQ(loop.now() - again, 10ms);
+  // Who was silent is heard again, without being waited for.
+  loop.run_for(RoundTrips::kPatience + RoundTrips::kSilenceBelieved);
+  net.revive(silent.address.ip);
+  EXPECT_EQ(near(2).size(), 1u);
+  loop.run_for(100ms);
+  EXPECT_EQ(near(2).size(), 2u);
+}
+
+TEST_F(NearTest, WhenAllHaveBeenSilentEachIsWaitedFor) {
+  Relay &slow = relay(600ms), &silent = relay(0ms);
+  net.kill(slow.address.ip);
+  net.kill(silent.address.ip);
+  EXPECT_TRUE(near().empty());
+  net.revive(slow.address.ip);
+  loop.run_for(RoundTrips::kSilenceBelieved);
+  EXPECT_EQ(near().size(), 1u);
 }
 
 TEST_F(NearTest, WhatWasMeasuredIsBelievedForAWhileAndSharedByAllWhoAsk) {

@@ -29,6 +29,7 @@ struct RoundTrips::Impl final : net::UdpHandler {
   };
   struct Probe {
     Probe(base::Timers& timers, std::function<void()> on_time) : again(timers, std::move(on_time)) {}
+    bool was_silent = false;  // the last time
     std::vector<Request> requests;
     base::Timer again;
   };
@@ -39,7 +40,7 @@ struct RoundTrips::Impl final : net::UdpHandler {
     std::size_t enough = 0;
     std::function<void(Times)> done;
     base::Timer slack;
-    bool slack_begun = false;
+    std::optional<base::Instant> until;  // once one has answered
 
     void note(const net::Address& address, base::Duration time) {
       for (std::size_t i = 0; i < places.size(); ++i)
@@ -91,6 +92,8 @@ struct RoundTrips::Impl final : net::UdpHandler {
     if (!socket_for(address.ip)) return learn(address, std::nullopt);
     auto made = std::make_unique<Probe>(loop.timers(), [this, address] { on_time(address); });
     Probe& begun = *made;
+    const auto before = known.find(address);
+    begun.was_silent = before != known.end() && !before->second.time;
     probes.emplace(address, std::move(made));
     send(address, begun);
   }
@@ -178,18 +181,28 @@ struct RoundTrips::Impl final : net::UdpHandler {
   // ---- who asked
 
   bool is_over(Measurement& one) {
-    std::size_t with_time = 0, under_way = 0;
+    std::size_t with_time = 0, asked = 0, waited_for = 0;
     for (std::size_t i = 0; i < one.places.size(); ++i) {
-      if (one.times[i])
+      if (one.times[i]) {
         ++with_time;
-      else
-        under_way +=
-            std::ranges::any_of(one.places[i], [this](const auto& at) { return probes.contains(at); });
+        continue;
+      }
+      const auto any = [&](auto condition) { return std::ranges::any_of(one.places[i], condition); };
+      asked += any([this](const auto& at) { return probes.contains(at); });
+      waited_for += any([this](const auto& at) {
+        const auto probe = probes.find(at);
+        return probe != probes.end() && !probe->second->was_silent;
+      });
     }
-    if (under_way == 0) return true;
-    if (with_time < one.enough) return false;
-    if (!std::exchange(one.slack_begun, true)) one.slack.start(kSlack);
-    return !one.slack.pending();
+    if (asked == 0) return true;
+    if (with_time == 0) return false;
+    if (waited_for == 0) return true;
+    const base::Instant until = loop.now() + (with_time < one.enough ? kSlackForMore : kSlack);
+    if (!one.until || until < *one.until) {
+      one.until = until;
+      one.slack.start(until - loop.now());
+    }
+    return loop.now() >= *one.until;
   }
 
   // Ends the measurements that are over.
