@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/limits.h"
+#include "overlay/dht_node.h"
 #include "overlay/test_world.h"
 
 namespace causeway::overlay {
@@ -21,8 +23,13 @@ double cpu_seconds() {
 }
 
 struct Lookups {
+  struct Missed {
+    TestPeer* asker;
+    std::string uri;
+  };
   int asked = 0, found = 0;
   std::vector<base::Duration> times;  // sorted
+  std::vector<Missed> missed;
 
   long long percentile(std::size_t p) const {
     return times.empty() ? 0 : static_cast<long long>(times[(times.size() - 1) * p / 100].count());
@@ -42,10 +49,12 @@ Lookups look_for_all(TestWorld& world, const std::vector<std::string>& uris,
       ++open;
       auto found = std::make_shared<bool>();
       asker->overlay->get(
-          uri, 2s, [found](const Record&) { return !(*found = true); },
-          [&result, &open, &world, start, found](const auto&) {
+          uri, limits::kLookupPatience, [found](const Record&) { return !(*found = true); },
+          [&result, &open, &world, start, found, asker, uri](const auto&) {
             --open;
-            if (*found) ++result.found, result.times.push_back(world.loop.now() - start);
+            if (!*found) return result.missed.push_back({asker, uri});
+            ++result.found;
+            result.times.push_back(world.loop.now() - start);
           });
       world.run_for(5ms);
     }
@@ -53,6 +62,21 @@ Lookups look_for_all(TestWorld& world, const std::vector<std::string>& uris,
   EXPECT_EQ(open, 0);
   std::sort(result.times.begin(), result.times.end());
   return result;
+}
+
+// Whether the eight peers nearest to the key, which hold the record, are all among the first `vanished`: the
+// chance of that is one in 700,000 for each user.
+bool is_lost(const TestWorld& world, std::string_view uri, int vanished) {
+  constexpr std::size_t kHolders = 8;
+  const identity::Sha256 key = identity::sha256(base::as_bytes(uri));
+  std::vector<std::pair<DhtKey, bool>> peers;  // distance, whether it vanished
+  for (const auto& peer : world.peers) {
+    DhtKey distance = peer->bundle.peer_id().bytes();
+    for (std::size_t i = 0; i < distance.size(); ++i) distance[i] ^= key[i];
+    peers.emplace_back(distance, std::ssize(peers) < vanished);
+  }
+  std::ranges::partial_sort(peers, peers.begin() + kHolders);
+  return std::all_of(peers.begin(), peers.begin() + kHolders, [](const auto& peer) { return peer.second; });
 }
 
 TEST(Scale, TwoHundredPeersFindFiveHundredUsersAlsoAfterAFifthOfThemVanished) {
@@ -86,11 +110,17 @@ TEST(Scale, TwoHundredPeersFindFiveHundredUsersAlsoAfterAFifthOfThemVanished) {
   EXPECT_EQ(before.found, before.asked);
   EXPECT_LT(before.percentile(95), 300);
 
-  // The first one, whom everybody asked when joining, is among those that vanish.
-  std::vector<TestPeer*> alive(all.begin() + kPeers / 5, all.end());
-  for (int i = 0; i < kPeers / 5; ++i) world.network.kill(world.peers[static_cast<std::size_t>(i)]->ip);
+  // The oldest vanish: the first one, whom everybody asked when joining, and those whom the others have known
+  // for longest and so ask first. The library asks four at a time and waits a second for those that are
+  // silent: a lookup that comes upon four dead ones twice is out of patience, about one in 5,000. None of
+  // them are asked again, so that the same peer finds the user the next time.
+  constexpr int kVanished = kPeers / 5;
+  std::vector<TestPeer*> alive(all.begin() + kVanished, all.end());
+  for (int i = 0; i < kVanished; ++i) world.network.kill(all[static_cast<std::size_t>(i)]->ip);
   Lookups after = look_for_all(world, uris, alive, 2);
-  EXPECT_EQ(after.found, after.asked);
+  std::erase_if(after.missed, [&](const auto& missed) { return is_lost(world, missed.uri, kVanished); });
+  EXPECT_LE(std::ssize(after.missed), after.asked / 100);
+  for (const auto& [asker, uri] : after.missed) EXPECT_FALSE(world.get(*asker, uri).empty()) << uri;
 
   std::uint64_t refused = 0, ignored = 0, unsendable = 0;
   std::size_t held = 0;
