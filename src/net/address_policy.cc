@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 
 namespace causeway::net {
 namespace {
@@ -43,12 +44,23 @@ constexpr std::string_view kSpecial[] = {
     "ff00::/8",           // multicast
 };
 
+// Of these the ones that hosts behind a NAT have.
+constexpr std::string_view kSite[] = {"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16",
+                                      "fc00::/7"};
+
+std::vector<Range> parse_all(std::span<const std::string_view> texts) {
+  std::vector<Range> all;
+  for (const std::string_view text : texts) all.push_back(Range::parse(text).value());
+  return all;
+}
+
 const std::vector<Range>& special() {
-  static const std::vector<Range> ranges = [] {
-    std::vector<Range> all;
-    for (const std::string_view text : kSpecial) all.push_back(Range::parse(text).value());
-    return all;
-  }();
+  static const std::vector<Range> ranges = parse_all(kSpecial);
+  return ranges;
+}
+
+const std::vector<Range>& site() {
+  static const std::vector<Range> ranges = parse_all(kSite);
   return ranges;
 }
 
@@ -114,8 +126,9 @@ bool AddressPolicy::is_own(const Ip& ip) const { return std::ranges::find(own_, 
 AddressPolicy::Verdict AddressPolicy::judge(const Ip& ip) const {
   if (unwrap(ip)) return Verdict::wrapped;
   if (is_allowed_range(ip)) return Verdict::allowed;
-  if (any_contains(special(), ip)) return Verdict::special;
-  return is_own(ip) ? Verdict::own : Verdict::allowed;
+  if (is_own(ip) && !ip.is_loopback()) return Verdict::own;
+  if (any_contains(site(), ip)) return Verdict::site;
+  return any_contains(special(), ip) ? Verdict::special : Verdict::allowed;
 }
 
 std::vector<Ip> interface_addresses() {

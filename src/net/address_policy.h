@@ -31,9 +31,10 @@ class AddressPolicy {
  public:
   enum class Verdict : std::uint8_t {
     allowed,
-    special,  // not globally reachable: loopback, private, link-local, ...
     wrapped,  // IPv4 in IPv6
-    own,      // this machine's
+    own,      // this machine's, but for loopback
+    site,     // of the network that somebody stands in (RFC 1918, 6598, 4193): another one than this, mostly
+    special,  // otherwise not globally reachable: loopback, link-local, documentation, ...
   };
 
   // Beyond what is globally reachable. Own addresses stay refused unless a range of these names them.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace causeway::net {
 namespace {
 
@@ -49,12 +51,16 @@ TEST(AddressPolicy, FirstAndLastOfEverySpecialRangeAndTheirNeighbours) {
       {"", "fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", ""},
       {"", "ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", ""},
   };
+  const std::set<std::string_view> of_sites = {"10.0.0.0", "100.64.0.0", "172.16.0.0", "192.168.0.0",
+                                               "fc00::"};
   const AddressPolicy policy;
   for (const auto& row : kRows) {
-    EXPECT_EQ(policy.judge(ip(row.first)), Verdict::special) << row.first;
-    EXPECT_EQ(policy.judge(ip(row.last)), Verdict::special) << row.last;
-    for (const char* neighbour : {row.before, row.after})
+    const Verdict expected = of_sites.contains(row.first) ? Verdict::site : Verdict::special;
+    EXPECT_EQ(policy.judge(ip(row.first)), expected) << row.first;
+    EXPECT_EQ(policy.judge(ip(row.last)), expected) << row.last;
+    for (const char* neighbour : {row.before, row.after}) {
       if (*neighbour) EXPECT_EQ(policy.judge(ip(neighbour)), Verdict::allowed) << neighbour;
+    }
   }
 }
 
@@ -107,8 +113,10 @@ TEST(AddressPolicy, WhatTheOperatorAllows) {
 
 TEST(AddressPolicy, OwnAddressesAreRefusedUnlessNamed) {
   AddressPolicy policy;
-  policy.set_own({ip("8.8.4.4"), ip("2a00::1")});
+  policy.set_own({ip("8.8.4.4"), ip("2a00::1"), ip("10.0.0.1"), ip("127.0.0.1")});
   EXPECT_EQ(policy.judge(ip("8.8.4.4")), Verdict::own);
+  EXPECT_EQ(policy.judge(ip("10.0.0.1")), Verdict::own);
+  EXPECT_EQ(policy.judge(ip("127.0.0.1")), Verdict::special);
   EXPECT_EQ(policy.judge(ip("2a00::1")), Verdict::own);
   EXPECT_EQ(policy.judge(ip("2a00::2")), Verdict::allowed);
   policy.allow({range("8.8.4.4/32")});

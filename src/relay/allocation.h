@@ -19,12 +19,24 @@
 
 namespace causeway::relay {
 
+// Where what a client sends to an address goes (Server::judge).
+enum class Way : std::uint8_t {
+  out,      // there
+  across,   // to the client who has been given that address by this relay, and nobody else
+  to_site,  // not there, but to the network that the client stands in, if he has been heard from there
+};
+
 class Allocation {
  public:
   struct Channel {
     net::Address peer;
     std::uint16_t number = 0;
+    Way way = Way::out;
     base::Instant until{};
+  };
+  struct Peer {
+    net::Ip ip;
+    Way way = Way::out;
   };
 
   struct Refused {
@@ -38,14 +50,15 @@ class Allocation {
 
   // ---- permissions (RFC 8656 9)
 
-  bool permits(const net::Ip& peer, base::Instant now) const {
+  // Nothing without a permission.
+  std::optional<Way> way_to(const net::Ip& peer, base::Instant now) const {
     for (const Permission& p : permissions_)
-      if (p.peer == peer) return p.until > now;
-    return false;
+      if (p.peer.ip == peer) return p.until > now ? std::optional(p.peer.way) : std::nullopt;
+    return std::nullopt;
   }
   // How many of these peers' permissions would be new.
-  bool has_room_for(const std::vector<net::Ip>& peers, base::Instant now) const;
-  void permit(const net::Ip& peer, base::Instant now);
+  bool has_room_for(const std::vector<Peer>& peers, base::Instant now) const;
+  void permit(const Peer& peer, base::Instant now);
 
   // ---- channels (RFC 8656 12)
 
@@ -60,7 +73,7 @@ class Allocation {
     return nullptr;
   }
   // False if there is no room. The caller has made sure that neither is bound to another.
-  bool bind(std::uint16_t number, const net::Address& peer, base::Instant now);
+  bool bind(std::uint16_t number, const net::Address& peer, Way way, base::Instant now);
 
   Io::Port* port_of(bool v4) { return ports[v4 ? 0 : 1].id == kNoPort ? nullptr : &ports[v4 ? 0 : 1]; }
 
@@ -75,12 +88,13 @@ class Allocation {
   std::string reservation;         // the token for the port above, if it was given one
   std::optional<Refused> refused;  // of two families that were asked for, the one it has not
   base::Instant until{};
+  std::optional<net::Address> neighbour;  // the peer behind the client's own NAT that was heard last
 
   base::Timer expiry;
 
  private:
   struct Permission {
-    net::Ip peer;
+    Peer peer;
     base::Instant until{};
   };
   std::vector<Permission> permissions_;

@@ -22,11 +22,11 @@ struct Client {
   bool operator==(const Client& other) const { return remote == other.remote && listener == other.listener; }
 };
 
-// A received packet. The server writes headers in front of the data, and padding behind it: so many bytes
-// around it may be overwritten.
+// A received packet. The server writes around the data: so many bytes in front of it and behind it may be
+// overwritten.
 struct Packet {
   static constexpr std::size_t kHeadroom = 64;
-  static constexpr std::size_t kTailroom = 4;
+  static constexpr std::size_t kTailroom = 28;
   char* data;
   std::size_t size;
 };

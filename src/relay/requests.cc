@@ -64,7 +64,7 @@ void Server::on_allocate(Request& request) {
   allocation.credential_until = request.until;
   std::ranges::copy(request.message.transaction(), allocation.transaction.begin());
   for (const Io::Port& port : allocation.ports)
-    if (port.id != kNoPort) assign(port.id, &allocation);
+    if (port.id != kNoPort) assign(port, allocation);
   const base::Duration lifetime = lifetime_for(request);
   allocation.until = loop_.now() + lifetime;
   allocation.expiry.start(lifetime);
@@ -210,39 +210,45 @@ void Server::on_refresh(Request& request) {
 
 // ---- peers
 
-std::optional<Error> Server::judge(Allocation& allocation, const net::Address& peer) {
+// This machine's own addresses lead to its other clients alone: hand_across(). Those of sites are granted,
+// and lead at most to the client's own: send_to_site(). For who is behind a NAT offers his own beside others
+// (RFC 8445 5.1.1.1), and there are clients, baresip among them, that give up the whole relay when one of the
+// peers that they name is refused.
+std::expected<Way, Error> Server::judge(Allocation& allocation, const net::Address& peer) {
   using Verdict = net::AddressPolicy::Verdict;
-  if (!allocation.port_of(peer.ip.is_v4())) return Error::peer_address_family_mismatch;
+  if (!allocation.port_of(peer.ip.is_v4())) return std::unexpected(Error::peer_address_family_mismatch);
   switch (policy_.judge(peer.ip)) {
     case Verdict::allowed:
-      return std::nullopt;
+      return Way::out;
+    case Verdict::own:
+      return Way::across;
+    case Verdict::site:
+      return Way::to_site;
     case Verdict::special:
       ++metrics_.denied_special;
       break;
     case Verdict::wrapped:
       ++metrics_.denied_wrapped;
       break;
-    case Verdict::own:
-      ++metrics_.denied_own;
-      break;
   }
-  return Error::forbidden;
+  return std::unexpected(Error::forbidden);
 }
 
 // RFC 8656 10.2: all of them or none.
 void Server::on_create_permission(Request& request) {
-  std::vector<net::Ip> peers;  // at most limits::kMaxAttributes
+  std::vector<Allocation::Peer> peers;  // at most limits::kMaxAttributes
   std::optional<Error> error;
   const bool well_formed = request.message.peers([&](const net::Address& peer) {
-    error = judge(*request.allocation, peer);
-    peers.push_back(peer.ip);
+    const auto way = judge(*request.allocation, peer);
+    peers.push_back({peer.ip, way.value_or(Way::to_site)});
+    if (!way) error = way.error();
     return !error;
   });
   if (!well_formed || peers.empty()) return fail(request, Error::bad_request);
   if (error) return fail(request, *error);
   const base::Instant now = loop_.now();
   if (!request.allocation->has_room_for(peers, now)) return fail(request, Error::insufficient_capacity);
-  for (const net::Ip& peer : peers) request.allocation->permit(peer, now);
+  for (const Allocation::Peer& peer : peers) request.allocation->permit(peer, now);
   succeed(request);
 }
 
@@ -252,15 +258,16 @@ void Server::on_channel_bind(Request& request) {
   const auto number = request.message.channel();
   const auto peer = request.message.xor_address(Attribute::xor_peer_address);
   if (!number || !peer || !stun::is_channel(*number)) return fail(request, Error::bad_request);
-  if (const auto error = judge(allocation, *peer)) return fail(request, *error);
+  const auto way = judge(allocation, *peer);
+  if (!way) return fail(request, way.error());
   const base::Instant now = loop_.now();
   const Allocation::Channel* same_number = allocation.channel(*number, now);
   const Allocation::Channel* same_peer = allocation.channel_of(*peer, now);
   if ((same_number && same_number->peer != *peer) || (same_peer && same_peer->number != *number))
     return fail(request, Error::bad_request);
-  if (!allocation.has_room_for({peer->ip}, now) || !allocation.bind(*number, *peer, now))
+  if (!allocation.has_room_for({{peer->ip, *way}}, now) || !allocation.bind(*number, *peer, *way, now))
     return fail(request, Error::insufficient_capacity);
-  allocation.permit(peer->ip, now);
+  allocation.permit({peer->ip, *way}, now);
   succeed(request);
 }
 

@@ -64,11 +64,12 @@ ServerMetrics::ServerMetrics(base::Metrics& m)
       no_allocation(dropped(m, "no_allocation")),
       no_permission(dropped(m, "no_permission")),
       no_channel(dropped(m, "no_channel")),
+      to_sites(dropped(m, "site")),
+      to_own(dropped(m, "own")),
       bad_indication(dropped(m, "bad_indication")),
       over_rate(dropped(m, "over_rate")),
       denied_special(denied(m, "special")),
       denied_wrapped(denied(m, "wrapped")),
-      denied_own(denied(m, "own")),
       wrong_password(refusal(m, "wrong_password")),
       refused{&refusal(m, "unknown"), &refusal(m, "expired"), &refusal(m, "forged")} {
   for (const Error error : kErrors)
@@ -135,7 +136,7 @@ void Server::on_channel_data(const Client& client, std::string_view bytes) {
   if (!channel_data) return ++metrics_.malformed;
   const Allocation::Channel* channel = allocation->channel(channel_data->channel, loop_.now());
   if (!channel) return ++metrics_.no_channel;
-  relay_to_peer(*allocation, channel->peer, channel_data->data, false);
+  forward(*allocation, channel->way, channel->peer, channel_data->data, false);
 }
 
 // RFC 8656 11.2.
@@ -143,8 +144,21 @@ void Server::on_send(Allocation& allocation, const stun::Message& message) {
   const auto peer = message.xor_address(Attribute::xor_peer_address);
   const auto data = message.value(Attribute::data);
   if (!peer || !data || !message.unknown().empty()) return ++metrics_.bad_indication;
-  if (!allocation.permits(peer->ip, loop_.now())) return ++metrics_.no_permission;
-  relay_to_peer(allocation, *peer, *data, message.has(Attribute::dont_fragment));
+  const auto way = allocation.way_to(peer->ip, loop_.now());
+  if (!way) return ++metrics_.no_permission;
+  forward(allocation, *way, *peer, *data, message.has(Attribute::dont_fragment));
+}
+
+void Server::forward(Allocation& allocation, Way way, const net::Address& peer, std::string_view data,
+                     bool dont_fragment) {
+  switch (way) {
+    case Way::out:
+      return relay_to_peer(allocation, peer, data, dont_fragment);
+    case Way::across:
+      return hand_across(allocation, peer, data);
+    case Way::to_site:
+      return send_to_site(allocation, peer, data);
+  }
 }
 
 void Server::relay_to_peer(Allocation& allocation, const net::Address& peer, std::string_view data,
@@ -157,37 +171,83 @@ void Server::relay_to_peer(Allocation& allocation, const net::Address& peer, std
   io_.to_peer(port->id, peer, data, dont_fragment);
 }
 
+// From one client of this relay to another, as if it had gone out and come back, but past all other sockets
+// of this machine.
+void Server::hand_across(Allocation& allocation, const net::Address& peer, std::string_view data) {
+  const auto there = by_relayed_address_.find(peer);
+  const Io::Port* port = allocation.port_of(peer.ip.is_v4());
+  if (there == by_relayed_address_.end() || !port) return ++metrics_.to_own;
+  const base::Instant now = loop_.now();
+  if (!allocation.share.take(data.size(), now)) return ++metrics_.over_rate;
+  ++metrics_.to_peers;
+  metrics_.to_peer_bytes.add(data.size());
+  if (there->second->way_to(port->address.ip, now) != Way::across) return ++metrics_.no_permission;
+  if (!there->second->share.take(data.size(), now)) return ++metrics_.over_rate;
+  ++metrics_.to_clients;
+  metrics_.to_client_bytes.add(data.size());
+  give(*there->second, port->address, data);
+}
+
+// What is sent to a private address is not for the network that the relay stands in. A check of ICE is
+// answered as by a stranger who has that address (RFC 8489 9.1.3), so that the client goes on to other pairs
+// at once; baresip checks one at a time. Media is meant for somebody behind the client's own NAT: baresip has
+// found him there, but sends over its relay until it is told again where to. He gets it who was heard from
+// there last.
+void Server::send_to_site(Allocation& allocation, const net::Address& peer, std::string_view data) {
+  const auto message = stun::Message::parse(data);
+  if (!message && allocation.neighbour) return relay_to_peer(allocation, *allocation.neighbour, data, false);
+  ++metrics_.to_sites;
+  if (!message || message->kind() != Class::request || message->method() != Method::binding) return;
+  if (!allocation.share.take(data.size(), loop_.now())) return ++metrics_.over_rate;
+  stun::Writer answer(room_, Class::error, Method::binding, message->transaction());
+  answer.error(Error::unauthenticated);
+  answer.fingerprint();
+  give(allocation, peer, answer.view());
+}
+
+// To the client, as from that peer: a copy of these bytes.
+void Server::give(Allocation& allocation, const net::Address& peer, std::string_view data) {
+  std::string room(Packet::kHeadroom + data.size() + Packet::kTailroom, '\0');
+  std::ranges::copy(data, room.begin() + Packet::kHeadroom);
+  io_.answer(allocation.client, framed(allocation, peer, {room.data() + Packet::kHeadroom, data.size()}));
+}
+
 // ---- packets from peers (RFC 8656 11.3, 12.7)
 
 void Server::on_peer(PortId port, const net::Address& peer, Packet packet) {
   Allocation* allocation = port < by_port_.size() ? by_port_[port] : nullptr;
   if (!allocation) return ++metrics_.no_allocation;
   const base::Instant now = loop_.now();
-  if (!allocation->permits(peer.ip, now)) return ++metrics_.no_permission;
+  if (allocation->way_to(peer.ip, now) != Way::out) return ++metrics_.no_permission;
+  if (peer.ip == allocation->client.remote.ip) allocation->neighbour = peer;
   if (!allocation->share.take(packet.size, now)) return ++metrics_.over_rate;
   ++metrics_.to_clients;
   metrics_.to_client_bytes.add(packet.size);
-  std::memset(packet.data + packet.size, 0, 3);  // padding
-  if (const Allocation::Channel* channel = allocation->channel_of(peer, now)) {
+  io_.to_client(allocation->client, framed(*allocation, peer, packet));
+}
+
+// What came from `peer`, as the client gets it: in place, with what is written around it.
+std::string_view Server::framed(const Allocation& allocation, const net::Address& peer, Packet packet) {
+  if (const Allocation::Channel* channel = allocation.channel_of(peer, loop_.now())) {
+    std::memset(packet.data + packet.size, 0, 3);  // padding
     char* start = packet.data - stun::kChannelHeader;
     stun::write_channel_header(start, channel->number, packet.size);
     const std::size_t size = stun::kChannelHeader + packet.size;
-    return io_.to_client(allocation->client, {start, allocation->client.stream ? stun::padded(size) : size});
+    return {start, allocation.client.stream ? stun::padded(size) : size};
   }
-  constexpr std::size_t kAttribute = stun::kAttributeHeader;
-  const std::size_t peer_size = kAttribute + (peer.ip.is_v4() ? 8 : 20);
-  const std::size_t head = stun::kHeaderSize + peer_size + kAttribute;
-  static_assert(stun::kHeaderSize + 2 * kAttribute + 20 <= Packet::kHeadroom);
-  char* start = packet.data - head;
+  // DATA comes first, as in coturn's indications: baresip takes what is in front of it for room to answer in.
+  // With more room it answers over the relay also who reaches it by a way that it does not know, makes
+  // nothing of that way itself, and the two settle on different ones.
+  constexpr std::size_t kFront = stun::kHeaderSize + stun::kAttributeHeader;
+  static_assert(kFront <= Packet::kHeadroom && 3 + stun::kAttributeHeader + 20 <= Packet::kTailroom);
   char transaction[stun::kTransactionSize] = {};
   const std::uint64_t number = ++data_transaction_;
   std::memcpy(transaction, &number, sizeof number);
-  stun::Writer out({start, head}, Class::indication, Method::data, {transaction, sizeof transaction});
+  stun::Writer out({packet.data - kFront, kFront + packet.size + Packet::kTailroom}, Class::indication,
+                   Method::data, {transaction, sizeof transaction});
+  out.in_place(Attribute::data, packet.size);
   out.xor_address(Attribute::xor_peer_address, peer);
-  const std::size_t data_size = kAttribute + stun::padded(packet.size);
-  stun::write_attribute_header(start + stun::kHeaderSize + peer_size, Attribute::data, packet.size);
-  stun::write_u16(start + 2, static_cast<std::uint16_t>(peer_size + data_size));
-  io_.to_client(allocation->client, {start, stun::kHeaderSize + peer_size + data_size});
+  return out.view();
 }
 
 // RFC 8656 11.5: that something did not arrive, or was too large, and nothing else.
@@ -199,7 +259,7 @@ void Server::on_icmp(PortId port, const net::Address& peer, std::uint8_t type, s
   const bool too_large =
       v4 ? type == ICMP_DEST_UNREACH && code == ICMP_FRAG_NEEDED : type == ICMP6_PACKET_TOO_BIG;
   Allocation* allocation = port < by_port_.size() ? by_port_[port] : nullptr;
-  if (!told || !allocation || !allocation->permits(peer.ip, loop_.now())) return;
+  if (!told || !allocation || !allocation->way_to(peer.ip, loop_.now())) return;
   char transaction[stun::kTransactionSize] = {};
   const std::uint64_t number = ++data_transaction_;
   std::memcpy(transaction, &number, sizeof number);
@@ -223,14 +283,16 @@ void Server::on_expired(Allocation& allocation) {
   drop(allocation);
 }
 
-void Server::assign(PortId port, Allocation* allocation) {
-  if (port >= by_port_.size()) by_port_.resize(port + 1);
-  by_port_[port] = allocation;
+void Server::assign(const Io::Port& port, Allocation& allocation) {
+  if (port.id >= by_port_.size()) by_port_.resize(port.id + 1);
+  by_port_[port.id] = &allocation;
+  by_relayed_address_[port.address] = &allocation;
 }
 
 void Server::drop_port(Io::Port& port) {
   if (port.id == kNoPort) return;
   by_port_[port.id] = nullptr;
+  by_relayed_address_.erase(port.address);
   io_.close(std::exchange(port.id, kNoPort));
 }
 

@@ -51,7 +51,7 @@ struct ServerMetrics {
   base::Counter &allocations, &made, &expired, &to_peers, &to_peer_bytes, &to_clients, &to_client_bytes,
       &bindings;
   base::Counter &limited, &too_large, &malformed, &not_turn, &no_allocation, &no_permission, &no_channel,
-      &bad_indication, &over_rate, &denied_special, &denied_wrapped, &denied_own, &wrong_password;
+      &to_sites, &to_own, &bad_indication, &over_rate, &denied_special, &denied_wrapped, &wrong_password;
   std::array<base::Counter*, 3> refused;  // by Refusal
   std::vector<std::pair<stun::Error, base::Counter*>> errors;
 };
@@ -130,16 +130,22 @@ class Server {
   void on_refresh(Request& request);
   void on_create_permission(Request& request);
   void on_channel_bind(Request& request);
-  std::optional<stun::Error> judge(Allocation& allocation, const net::Address& peer);
+  std::expected<Way, stun::Error> judge(Allocation& allocation, const net::Address& peer);
   void on_send(Allocation& allocation, const stun::Message& message);
   void on_channel_data(const Client& client, std::string_view bytes);
+  void forward(Allocation& allocation, Way way, const net::Address& peer, std::string_view data,
+               bool dont_fragment);
   void relay_to_peer(Allocation& allocation, const net::Address& peer, std::string_view data,
                      bool dont_fragment);
+  void hand_across(Allocation& allocation, const net::Address& peer, std::string_view data);
+  void send_to_site(Allocation& allocation, const net::Address& peer, std::string_view data);
+  void give(Allocation& allocation, const net::Address& peer, std::string_view data);
+  std::string_view framed(const Allocation& allocation, const net::Address& peer, Packet packet);
 
   base::Duration lifetime_for(const Request& request) const;
   void drop(Allocation& allocation);
   void drop_port(Io::Port& port);
-  void assign(PortId port, Allocation* allocation);
+  void assign(const Io::Port& port, Allocation& allocation);
   void drop_old_reservations();
   void on_expired(Allocation& allocation);
 
@@ -166,6 +172,7 @@ class Server {
   bool draining_ = false;
   std::unordered_map<FiveTuple, std::unique_ptr<Allocation>, Hash> allocations_;
   std::vector<Allocation*> by_port_;
+  std::unordered_map<net::Address, Allocation*> by_relayed_address_;
   std::vector<Reservation> reservations_;
   std::uint64_t data_transaction_;  // of Data indications: nobody answers them
   char room_[1500];

@@ -6,6 +6,14 @@
 #include "base/encoding.h"
 
 namespace causeway::stun {
+namespace {
+
+void write_attribute_header(char* to, Attribute type, std::size_t size) {
+  write_u16(to, static_cast<std::uint16_t>(type));
+  write_u16(to + 2, static_cast<std::uint16_t>(size));
+}
+
+}  // namespace
 
 void write_header(char* to, Class kind, Method method, std::size_t length, std::string_view transaction) {
   const auto m = static_cast<unsigned>(method);

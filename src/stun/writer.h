@@ -28,9 +28,10 @@ class Writer {
   Writer(std::span<char> room, Class kind, Method method, std::string_view transaction);
 
   void text(Attribute type, std::string_view value);
-  void flag(Attribute type) { text(type, {}); }      // DONT-FRAGMENT
-  void number(Attribute type, std::uint32_t value);  // LIFETIME
-  void octet(Attribute type, std::uint8_t value);    // REQUESTED-TRANSPORT, the families
+  void in_place(Attribute type, std::size_t size) { add(type, size); }  // the value lies there already
+  void flag(Attribute type) { text(type, {}); }                         // DONT-FRAGMENT
+  void number(Attribute type, std::uint32_t value);                     // LIFETIME
+  void octet(Attribute type, std::uint8_t value);                       // REQUESTED-TRANSPORT, the families
   void even_port(bool reserve_next);
   void channel(std::uint16_t number);
   void address(Attribute type, const net::Address& address);
@@ -65,12 +66,6 @@ inline void write_u16(char* to, std::uint16_t value) {
 inline void write_u32(char* to, std::uint32_t value) {
   write_u16(to, static_cast<std::uint16_t>(value >> 16));
   write_u16(to + 2, static_cast<std::uint16_t>(value));
-}
-
-// The Attribute's header alone, for a value that lies in place already.
-inline void write_attribute_header(char* to, Attribute type, std::size_t size) {
-  write_u16(to, static_cast<std::uint16_t>(type));
-  write_u16(to + 2, static_cast<std::uint16_t>(size));
 }
 
 // The first kHeaderSize bytes of a message.
