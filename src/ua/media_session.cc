@@ -10,6 +10,11 @@ namespace {
 
 // New paths looked for in a row without having found one: for half a minute, then nobody listens any more.
 constexpr int kTriesInARow = 5;
+// A phone of RFC 5245 from which nothing is heard is told so often, and each time after so long, what path
+// has been found: baresip sends into its relay what it should send directly until it is told so after it has
+// found the path, too, and it takes two seconds for each one that is none.
+constexpr int kReminders = 3;
+constexpr base::Duration kUntilReminder = std::chrono::seconds(3);
 
 }  // namespace
 
@@ -51,6 +56,7 @@ class MediaSession final : public Session, private Media::Events {
   void use(RemoteMedia remote);
   void set_direction();
   void lost(const std::string& why);
+  void remind();
   base::Error refused(base::Error why);
 
   // Media::Events
@@ -58,7 +64,10 @@ class MediaSession final : public Session, private Media::Events {
   void on_connected(std::string pair, LocalMedia local) override;
   void on_failed(std::string why) override;
   void on_dtmf(char digit) override { user_.on_dtmf(digit); }
-  void on_first_audio() override { user_.on_first_audio(); }
+  void on_first_audio() override {
+    reminder_.stop();
+    user_.on_first_audio();
+  }
   void on_relay_lost(std::string why) override { lost(why); }
 
   MediaSessions& all_;
@@ -80,6 +89,8 @@ class MediaSession final : public Session, private Media::Events {
   int restarts_ = 0;              // since there was a path
   std::string early_failure_;     // before anybody talked
   base::Timer again_{loop_.timers(), [this] { lost(early_failure_); }};
+  int reminders_left_ = 0;
+  base::Timer reminder_{loop_.timers(), [this] { remind(); }};
 };
 
 base::Status MediaSession::open() {
@@ -192,9 +203,17 @@ void MediaSession::on_connected(std::string pair, LocalMedia local) {
   user_.on_media_up(pair_);
   // RFC 5245 8.1.3. Who speaks RFC 8445 goes by the pair that was nominated; phones of RFC 5245 go on sending
   // to what c= and m= have named until they are told.
-  if (caller_ && !gathering_ && remote_ && remote_->ice && !remote_->ice2 &&
-      found_->default_rtp != offered_.default_rtp)
-    user_.on_reoffer();
+  if (!caller_ || gathering_ || !remote_ || !remote_->ice || remote_->ice2) return;
+  if (found_->default_rtp != offered_.default_rtp) user_.on_reoffer();
+  reminders_left_ = kReminders;
+  reminder_.start(kUntilReminder);
+}
+
+void MediaSession::remind() {
+  const bool silent = media_->statistics().packets_received == 0;
+  if (!silent || held_ || held_by_other() || gathering_ || pending_restart_) return;
+  user_.on_reoffer();
+  if (--reminders_left_ > 0) reminder_.start(kUntilReminder);
 }
 
 void MediaSession::on_failed(std::string why) {

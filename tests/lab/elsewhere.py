@@ -1,7 +1,7 @@
 """Kamailio and coturn in our place, for the same phones in the same places."""
 from typing import Mapping
 
-from lab.coturn import PRIVATE, Coturn
+from lab.coturn import Coturn
 from lab.dns import NameServer, Target, Zone
 from lab.kamailio import Kamailio
 from lab.ua import UserAgent
@@ -16,8 +16,8 @@ class Elsewhere(Places):
 
     domain = "example.com"
 
-    def __init__(self, users: Mapping, denied: str = PRIVATE):
-        """`users`: names with passwords; `denied`: addresses that nobody reaches through the relays."""
+    def __init__(self, users: Mapping):
+        """`users`: names with passwords."""
         super().__init__()
         server = self.world.host("sip", 10)
         numbers = {name: number for name, (number, _) in RELAYS.items()}
@@ -25,7 +25,7 @@ class Elsewhere(Places):
                                            .turn([Target(self.world.host(name, number).address) for name, number in numbers.items()],
                                                  ("udp", "tcp"))])
         self.kamailio = Kamailio(self.world, "sip", 10, self.domain, users, self.ca)
-        self.relays = [Coturn(self.world, name, number, self.domain, users, denied) for name, number in numbers.items()]
+        self.relays = [Coturn(self.world, name, number, self.domain, users) for name, number in numbers.items()]
         for part in (self.dns, self.kamailio, *self.relays, self.capture):
             part.wait_ready()
 

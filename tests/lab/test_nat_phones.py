@@ -32,10 +32,10 @@ NO_UDP = "baresip asks relays over UDP only"
 NOT_FROM_RELAY = "baresip offers its relayed address, and does not use it with who knows no ICE"
 FROM_ELSEWHERE = "Linphone offers its relayed address, and sends from its own to who answers without ICE"
 PRIVATE_ANSWER = "Linphone answers who offers no ICE with its own address, and behind a NAT nobody reaches that"
-GIVES_UP = ("baresip gives its relay up when that refuses one address, as relays that keep out of private networks refuse the "
-            "private one of who is behind a NAT; then it finds no path, or finds one by chance")
-FROM_A_CHECK = ("a public baresip makes no pair of the address that it learns from the checks of one behind a symmetric NAT, and "
-                "one of them hears nothing then, or both hear each other, by chance")
+FROM_A_CHECK = ("a public baresip that is called makes no pair of the address that it learns from the checks of one behind a "
+                "symmetric NAT, and sends it nothing")
+TRIES_LONG = ("Linphone without UDP that is called answers no re-INVITE and sends nothing over its relay while it repeats its checks over UDP, "
+              "for longer than a minute")
 DISAGREE = "baresip and Linphone behind one NAT settle on different paths, and one of them hears nothing"
 
 
@@ -50,9 +50,7 @@ CANNOT = {
     NOT_FROM_RELAY: [Cell((BARESIP, "public"), (BARESIP, "no-ice")), Cell((LINPHONE, "no-ice"), (BARESIP, "public"))],
     FROM_ELSEWHERE: [Cell((LINPHONE, "public"), (BARESIP, "no-ice"))],
     PRIVATE_ANSWER: [Cell((BARESIP, "no-ice"), (LINPHONE, "preserving"))],
-    GIVES_UP: [Cell((BARESIP, "symmetric"), (BARESIP, "symmetric")), Cell((BARESIP, "public"), (LINPHONE, "symmetric")),
-               Cell((LINPHONE, "symmetric"), (BARESIP, "public")), Cell((BARESIP, "symmetric"), (UA, "symmetric")),
-               Cell((BARESIP, "symmetric"), (UA, "symmetric"), one_nat=True)],
+    TRIES_LONG: [Cell((BARESIP, "public"), (LINPHONE, "blocked")), Cell((BARESIP, "symmetric"), (LINPHONE, "blocked"))],
     FROM_A_CHECK: [Cell((BARESIP, "symmetric"), (BARESIP, "public"))],
     DISAGREE: [Cell((BARESIP, "symmetric"), (LINPHONE, "symmetric"), one_nat=True)],
 }
@@ -71,10 +69,9 @@ def what_cannot_be(cell: Cell) -> str:
     if "no-ice" in (caller[1], callee[1]):
         return _without_ice(caller, callee)
     if one_nat:
-        return GIVES_UP if programs == (BARESIP, UA) else DISAGREE if {*programs} == {BARESIP, LINPHONE} else ""
-    for here, there in ((caller, callee), (callee, caller)):
-        if here[0] == BARESIP and there[1] in NATED and (there[0] == LINPHONE or here[1] in NATED):
-            return GIVES_UP
+        return DISAGREE if {*programs} == {BARESIP, LINPHONE} else ""
+    if caller[0] == BARESIP and callee == (LINPHONE, "blocked"):
+        return TRIES_LONG
     return FROM_A_CHECK if (caller, callee) == ((BARESIP, "symmetric"), (BARESIP, "public")) else ""
 
 
@@ -153,6 +150,11 @@ def expect_way(hops: set, cell: Cell, ends: frozenset) -> None:
                 f"expected media between {one} and a relay; it went {sorted(map(sorted, hops))}"
 
 
+def tries_of(cell: Cell) -> int:
+    """Two baresips go on to different addresses when they have found more than one, now and then."""
+    return 2 if cell.caller[0] == cell.callee[0] == BARESIP else 1
+
+
 def play(mine: tuple, others: list, calls: bool) -> None:
     """A phone calls one in each of the other places, or is called by it."""
     ways = {"-".join(other): Cell(mine, other) if calls else Cell(other, mine) for other in others}
@@ -162,8 +164,7 @@ def play(mine: tuple, others: list, calls: bool) -> None:
     for name, way in ways.items():
         other = put(here, name, way.callee if calls else way.caller)
         caller, callee = (phone, other) if calls else (other, phone)
-        tries = 2 if BARESIP in (mine[0], way.callee[0], way.caller[0]) else 1  # its ICE is a matter of chance, too
-        for left in reversed(range(tries)):
+        for left in reversed(range(tries_of(way))):
             try:
                 since = call(here, caller, callee)
                 hops = here.hops(since)
@@ -207,41 +208,30 @@ def test_behind_one_nat_they_talk_without_leaving_it(kind):
     inside.wait_ready()
     for one, other in (("baresip", "baresip-2"), ("linphone", "linphone-2"), ("ua", "baresip"), ("ua", "linphone"),
                        ("linphone", "ua")):
-        assert not what_cannot_be(Cell((programs[one], kind), (programs[other], kind), one_nat=True))
+        cell = Cell((programs[one], kind), (programs[other], kind), one_nat=True)
+        assert not what_cannot_be(cell)
         caller, callee = talkers[one], talkers[other]
         since = call(here, caller, callee)
-        assert here.hops(since) == set()
+        hops = here.hops(since)
         ways = {frozenset((flow.source, flow.target)) for flow in stun.media(inside.since(since))}
-        assert ways == {frozenset((caller.host.address, callee.host.address))}
+        assert frozenset((caller.host.address, callee.host.address)) in ways
+        # A baresip that is not told in time where the other is sends over its relay.
+        assert not hops and len(ways) == 1 or programs[one] == programs[other] == BARESIP
         end(caller, callee)
         expect_tones(caller, callee)
-
-
-def elsewhere(cell: Cell, **more) -> tuple:
-    """(the world, caller, callee) with Kamailio and coturn."""
-    here = Elsewhere({"caller": "caller", "callee": "callee"}, **more)
-    return here, put(here, "caller", cell.caller), put(here, "callee", cell.callee, beside="caller" if cell.one_nat else "")
 
 
 @pytest.mark.parametrize("cell", [cell for cells in CANNOT.values() for cell in cells], ids=name_of)
 def test_it_is_no_different_with_kamailio_and_coturn(cell):
     reason = what_cannot_be(cell)
     assert cell in CANNOT[reason]
-    here, caller, callee = elsewhere(cell)
-    with_ice = reason in (GIVES_UP, FROM_A_CHECK, DISAGREE)
+    here = Elsewhere({"caller": "caller", "callee": "callee"})
+    caller, callee = put(here, "caller", cell.caller), put(here, "callee", cell.callee, beside="caller" if cell.one_nat else "")
+    with_ice = reason in (TRIES_LONG, FROM_A_CHECK, DISAGREE)
     start = time.time()
-    with pytest.raises(Failure, match="to hear something|to be established"):
-        for _ in range(6 if with_ice else 1):  # now and then it works
-            call(here, caller, callee, PATIENCE if with_ice else 6)
-            end(caller, callee)
+    for _ in range(3 if with_ice else 1):
+        with pytest.raises(Failure, match="to hear something|to be established"):
+            call(here, caller, callee, 12 if with_ice else 6)
+        give_up(caller, callee)
     refused = stun.refusals(here.capture.since(start))
     assert (("Allocate", 401) in refused) == (reason not in (NO_UDP, PRIVATE_ANSWER))  # whether a relay was asked
-    assert (("ChannelBind", 403) in refused) == with_ice
-
-
-@pytest.mark.parametrize("cell", CANNOT[GIVES_UP], ids=name_of)
-def test_it_is_the_refusal_that_baresip_cannot_stand(cell):
-    """With coturn as it comes, which refuses no private address, they hear each other."""
-    here, caller, callee = elsewhere(cell, denied="")
-    call(here, caller, callee)
-    expect_tones(caller, callee)
