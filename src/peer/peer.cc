@@ -20,10 +20,6 @@ namespace {
 
 constexpr const char* kLog = "peer";
 
-// Of tokens for calls that this peer stands in the media path of: as of a user agent's own
-// (ua/member_line.cc).
-constexpr base::Duration kAnchorTokenLife = std::chrono::hours(12);
-
 Plan make_plan(const Config& config, identity::Bundle bundle, base::Random& random) {
   Plan plan{.config = config,
             .bundle = std::move(bundle),
@@ -183,7 +179,7 @@ void Peer::Impl::find_relays(std::string_view user, base::Loop& loop, anchor::Do
     worker_->directory().find_near(relay_uri(), *round_trips_, ua::limits::kMaxRelays,
                                    [this, user, found](const std::vector<overlay::Near>& near) {
                                      const auto given =
-                                         make_tokens({user, kAnchorTokenLife / std::chrono::seconds(1)}, near,
+                                         make_tokens({user, ua::limits::kRelayTokenLife / std::chrono::seconds(1)}, near,
                                                      plan_.bundle, ground_.loop.unix_now(), ground_.random);
                                      found(given ? relay_servers(*given) : std::vector<ua::RelayServer>());
                                    });

@@ -85,6 +85,9 @@ inline constexpr std::size_t kMaxIceCredential = 256;
 // to carry.
 inline constexpr std::size_t kMaxRelays = 3;
 
+// A token for a relay opens it so long. A call that is longer asks for new ones when it needs another relay.
+inline constexpr base::Duration kRelayTokenLife = 12h;
+
 // The DNS is not waited for any longer before a call begins without the relays that it may name.
 inline constexpr base::Duration kRelaySearch = 1s;
 

@@ -20,8 +20,6 @@ constexpr base::Duration kRecordRefresh = 240s;
 constexpr base::Duration kGather = 100ms;
 // Time for the withdrawn records to leave.
 constexpr base::Duration kGoodbye = 200ms;
-// A call that is longer asks for new tokens when it needs another relay.
-constexpr base::Duration kRelayTokenLife = std::chrono::hours(12);
 
 }  // namespace
 
@@ -190,7 +188,7 @@ std::vector<RelayServer> MemberLine::with_tokens(const std::vector<overlay::Serv
   }
   if (keys.empty()) return {};
   const base::UnixMs end = static_cast<base::UnixMs>(signer_.credential.not_after) * 1000;
-  const base::UnixMs expiry = std::min(parts_.loop.unix_now() + base::Duration(kRelayTokenLife).count(), end);
+  const base::UnixMs expiry = std::min(parts_.loop.unix_now() + limits::kRelayTokenLife.count(), end);
   auto tokens =
       identity::make_relay_tokens(user_, expiry, signer_.key, signer_.credential, keys, parts_.random);
   if (!tokens) return {};
