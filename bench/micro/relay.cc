@@ -26,6 +26,7 @@ struct Nowhere final : Io {
   void close(PortId) override {}
   void answer(const Client&, std::string_view bytes) override { answered.assign(bytes); }
   void to_client(const Client&, std::string_view bytes) override { benchmark::DoNotOptimize(bytes); }
+  void copy_to_client(const Client&, std::string_view bytes) override { benchmark::DoNotOptimize(bytes); }
   void to_peer(PortId, const net::Address&, std::string_view bytes, bool) override {
     benchmark::DoNotOptimize(bytes);
   }

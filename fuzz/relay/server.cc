@@ -8,13 +8,18 @@
 
 #include "base/sim_loop.h"
 #include "relay/server.h"
+#include "stun/framing.h"
 
 using namespace causeway;
 using namespace causeway::relay;
 
 namespace {
 
+const net::Ip kOwn4 = net::Ip::v4(0x05050505), kOwn6 = net::Ip::v6({0x2a});
+
 struct Outside final : Io {
+  Outside() { policy.set_own({kOwn4, kOwn6}); }
+
   bool has_family(stun::Family) const override { return true; }
   std::optional<Opened> open(stun::Family family, Wish wish) override {
     Opened opened{.port = make(family), .next = {}};
@@ -29,8 +34,13 @@ struct Outside final : Io {
     if (!stun::Message::parse(bytes)) std::abort();
     answered.assign(bytes);
   }
-  void to_client(const Client&, std::string_view bytes) override {
+  void to_client(const Client& client, std::string_view bytes) override {
     if (bytes.data() < room || bytes.data() + bytes.size() > room + sizeof room) std::abort();
+    copy_to_client(client, bytes);
+  }
+  void copy_to_client(const Client& client, std::string_view bytes) override {
+    if (client.listener == 1) std::abort();
+    if (!stun::parse_channel_data(bytes) && !stun::Message::parse(bytes)) std::abort();
   }
   void to_peer(PortId port, const net::Address& peer, std::string_view, bool) override {
     if (!ports.contains(port) || !policy.allows(peer.ip)) std::abort();
@@ -38,7 +48,8 @@ struct Outside final : Io {
   Port make(stun::Family family) {
     while (ports.contains(next)) ++next;
     ports.insert(next);
-    return {next, {family == stun::Family::ipv4 ? net::Ip::v4(0x05050505) : net::Ip::v6({0x2a}), 9}};
+    return {next,
+            {family == stun::Family::ipv4 ? kOwn4 : kOwn6, static_cast<std::uint16_t>(1000 + next % 60000)}};
   }
   net::AddressPolicy policy;
   std::set<PortId> ports;

@@ -10,20 +10,25 @@
 namespace causeway::net {
 namespace {
 
-// IANA's special-purpose address registries (RFC 6890, RFC 8190) and multicast.
+// Of IANA's special-purpose address registries (RFC 6890, RFC 8190) the ones that hosts behind a NAT have,
+constexpr std::string_view kSite[] = {
+    "10.0.0.0/8",      // private (RFC 1918)
+    "172.16.0.0/12",   // private
+    "192.168.0.0/16",  // private
+    "100.64.0.0/10",   // shared: carriers' NATs (RFC 6598)
+    "fc00::/7",        // unique local (RFC 4193)
+};
+
+// the others, and multicast.
 constexpr std::string_view kSpecial[] = {
     "0.0.0.0/8",          // this network (RFC 791)
-    "10.0.0.0/8",         // private (RFC 1918)
-    "100.64.0.0/10",      // shared: carriers' NATs (RFC 6598)
     "127.0.0.0/8",        // loopback (RFC 1122)
     "169.254.0.0/16",     // link-local, and clouds' metadata services (RFC 3927)
-    "172.16.0.0/12",      // private
     "192.0.0.0/24",       // protocol assignments (RFC 6890)
     "192.0.2.0/24",       // documentation (RFC 5737)
     "192.31.196.0/24",    // AS112 (RFC 7535)
     "192.52.193.0/24",    // AMT (RFC 7450)
     "192.88.99.0/24",     // 6to4 relays (RFC 7526)
-    "192.168.0.0/16",     // private
     "192.175.48.0/24",    // AS112 (RFC 7534)
     "198.18.0.0/15",      // benchmarking (RFC 2544)
     "198.51.100.0/24",    // documentation
@@ -38,15 +43,10 @@ constexpr std::string_view kSpecial[] = {
     "2620:4f:8000::/48",  // AS112
     "3fff::/20",          // documentation (RFC 9637)
     "5f00::/16",          // segment routing (RFC 9602)
-    "fc00::/7",           // unique local (RFC 4193)
     "fe80::/10",          // link-local
     "fec0::/10",          // site-local (RFC 3879)
     "ff00::/8",           // multicast
 };
-
-// Of these the ones that hosts behind a NAT have.
-constexpr std::string_view kSite[] = {"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16",
-                                      "fc00::/7"};
 
 std::vector<Range> parse_all(std::span<const std::string_view> texts) {
   std::vector<Range> all;

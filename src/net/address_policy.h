@@ -43,10 +43,10 @@ class AddressPolicy {
 
   Verdict judge(const Ip& ip) const;
   bool allows(const Ip& ip) const { return judge(ip) == Verdict::allowed; }
+  bool is_own(const Ip& ip) const;
 
  private:
   bool is_allowed_range(const Ip& ip) const;
-  bool is_own(const Ip& ip) const;
   std::vector<Range> allowed_;
   std::vector<Ip> own_;
 };

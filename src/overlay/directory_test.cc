@@ -308,7 +308,8 @@ TEST_F(NearTest, WhoHasDiedIsNotOfferedWithinTenSecondsAndWhoIsBackIs) {
   EXPECT_TRUE(is(found[0], lives));
   net.revive(dies.address.ip);
   loop.run_for(RoundTrips::kPatience + RoundTrips::kSilenceBelieved);
-  near();
+  near();  // asks it, and does not wait
+  loop.run_for(100ms);
   EXPECT_EQ(near().size(), 2u);
 }
 
@@ -337,6 +338,19 @@ TEST_F(NearTest, TheSilentAreWaitedForALittleAndTheNextTimeNotAtAll) {
   EXPECT_EQ(near(2).size(), 1u);
   loop.run_for(100ms);
   EXPECT_EQ(near(2).size(), 2u);
+}
+
+TEST_F(NearTest, WhoWantsAllWaitsForTheSilentToo) {
+  relay(0ms);
+  Relay &silent = relay(0ms), &far = relay(700ms);
+  net.kill(silent.address.ip);
+  EXPECT_EQ(near(RoundTrips::kAll).size(), 2u);
+  net.kill(far.address.ip);
+  loop.run_for(RoundTrips::kBelieved);
+  EXPECT_EQ(near(RoundTrips::kAll).size(), 1u);
+  net.revive(far.address.ip);
+  loop.run_for(RoundTrips::kSilenceBelieved);
+  EXPECT_EQ(near(RoundTrips::kAll).size(), 2u);
 }
 
 TEST_F(NearTest, WhenAllHaveBeenSilentEachIsWaitedFor) {

@@ -195,7 +195,7 @@ struct RoundTrips::Impl final : net::UdpHandler {
       });
     }
     if (asked == 0) return true;
-    if (with_time == 0) return false;
+    if (with_time == 0 || one.enough == kAll) return false;
     if (waited_for == 0) return true;
     const base::Instant until = loop.now() + (with_time < one.enough ? kSlackForMore : kSlack);
     if (!one.until || until < *one.until) {

@@ -2,9 +2,9 @@
 // peer.
 //
 // Who answers is alive, too, which a record cannot say: it outlives a peer that was killed by up to two
-// minutes. So a place that is silent for kPatience has no round trip, and is not offered to anybody. It is asked
-// again by whoever measures later than kSilenceBelieved, but is not waited for while others answer: a firewall
-// that keeps UDP from one of three relays does not delay every call.
+// minutes. So a place that is silent for kPatience has no round trip, and is not offered to anybody. It is
+// asked again by whoever measures later than kSilenceBelieved, but is not waited for while others answer: a
+// firewall that keeps UDP from one of three relays does not delay every call.
 //
 // A request is sent again every kAgain, each time with a transaction of its own, so that an answer is never
 // taken for that to another request. What was measured is believed for kBelieved, and shared by all who ask
@@ -13,6 +13,7 @@
 // One thread: that of the Loop.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -33,8 +34,9 @@ class RoundTrips {
   static constexpr base::Duration kSilenceBelieved = std::chrono::seconds(1);
   // When enough have answered, how much longer others of about the same distance are waited for.
   static constexpr base::Duration kSlack = std::chrono::milliseconds(20);
-  // When one has answered, how much longer those that are so much farther away are waited for.
-  static constexpr base::Duration kSlackForMore = std::chrono::milliseconds(300);
+  // When one has answered, how much longer others are waited for: those that are farther away, or whose first
+  // answer was lost.
+  static constexpr base::Duration kSlackForMore = std::chrono::milliseconds(400);
 
   RoundTrips(base::Loop& loop, net::Network& network, base::Random& random, base::Metrics& metrics);
   ~RoundTrips();
@@ -43,9 +45,11 @@ class RoundTrips {
   using Place = std::vector<net::Address>;
   // In the order of the places; nothing for one that has not answered.
   using Times = std::vector<std::optional<base::Duration>>;
-  // Calls `done` exactly once, in a later turn: when all have answered or kPatience is over; or already
-  // kSlackForMore after the first, or kSlack after `enough` have answered, or when all have that had not been
-  // silent before. Never after destruction.
+  // As `enough`: who is silent is waited for, too.
+  static constexpr std::size_t kAll = SIZE_MAX;
+  // Calls `done` exactly once, in a later turn: when all have answered or kPatience is over; or once one has
+  // answered, when all others have that were not silent the last time, but no later than kSlackForMore, or
+  // kSlack when `enough` have. Never after destruction.
   void measure(std::vector<Place> places, std::size_t enough, std::function<void(Times)> done);
 
  private:

@@ -324,7 +324,7 @@ void Peer::Impl::lookup(std::string_view uri, std::function<void(std::string)> d
       [this, uri = *key, done = std::move(done)](std::vector<overlay::Engine::Found> found) {
         if (uri != relay_uri()) return done(report_lookup(uri, found, nullptr, ground_.loop.unix_now()));
         worker_->directory().find_near(
-            uri, *round_trips_, overlay::limits::kMaxMeasured,
+            uri, *round_trips_, overlay::RoundTrips::kAll,
             [this, uri, found = std::move(found), done](const std::vector<overlay::Near>& near) {
               done(report_lookup(uri, found, &near, ground_.loop.unix_now()));
             });

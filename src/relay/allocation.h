@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/timers.h"
 #include "relay/io.h"
+#include "relay/neighbour.h"
 #include "relay/quota.h"
 #include "stun/integrity.h"
 
@@ -88,7 +89,7 @@ class Allocation {
   std::string reservation;         // the token for the port above, if it was given one
   std::optional<Refused> refused;  // of two families that were asked for, the one it has not
   base::Instant until{};
-  std::optional<net::Address> neighbour;  // the peer behind the client's own NAT that was heard last
+  Neighbour neighbour;
 
   base::Timer expiry;
 

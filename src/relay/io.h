@@ -53,10 +53,12 @@ class Io {
   virtual std::optional<Opened> open(stun::Family family, Wish wish) = 0;
   virtual void close(PortId port) = 0;
 
-  // Copies the bytes.
+  // Copies the bytes. They are sent however slowly a stream is read.
   virtual void answer(const Client& client, std::string_view bytes) = 0;
   // The bytes lie in the packet that the server was given; Io keeps them there until they have left.
   virtual void to_client(const Client& client, std::string_view bytes) = 0;
+  // The same for bytes that lie elsewhere.
+  virtual void copy_to_client(const Client& client, std::string_view bytes) = 0;
   virtual void to_peer(PortId port, const net::Address& peer, std::string_view bytes, bool dont_fragment) = 0;
 };
 

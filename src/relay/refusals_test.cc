@@ -136,22 +136,47 @@ TEST_F(Refused, NothingGoesToAddressesOfSites) {
 }
 
 // baresip goes on to send over its relay to one whom it has found behind its own NAT.
-TEST_F(Refused, WhatIsForTheOwnSiteGoesToWhoWasHeardFromThere) {
+TEST_F(Refused, WhatIsForTheOwnSiteGoesToWhoIsSoughtAndWasHeardFromThere) {
   start();
   TestClient alice(*this, "9.9.9.9:1000");
+  const auto check = [](std::string_view username) {
+    char room[100];
+    stun::Writer out(room, Class::request, Method::binding, "transaction1");
+    out.text(Attribute::username, username);
+    return std::string(out.view());
+  };
+  const auto goes_to = [&]() -> std::string {
+    io.to_peers.clear();
+    alice.send_channel(0x4000, "audio");
+    if (io.to_peers.empty()) return "";
+    EXPECT_EQ(io.to_peers.front().bytes, "audio");
+    return io.to_peers.front().peer.text();
+  };
   ASSERT_EQ(alice.allocate().code(), 0);
   ASSERT_EQ(alice.permit({"9.9.9.9:1", "8.8.8.8:1"}).code(), 0);
   ASSERT_EQ(alice.bind(0x4000, "10.0.0.2:4000").code(), 0);
-  from_peer(0, "8.8.8.8:1", "x");
-  alice.send_channel(0x4000, "audio");
-  EXPECT_TRUE(io.to_peers.empty());
-  EXPECT_EQ(dropped("site"), 1u);
-  from_peer(0, "9.9.9.9:2000", "x");
-  alice.send_channel(0x4000, "audio");
-  ASSERT_EQ(io.to_peers.size(), 1u);
-  EXPECT_EQ(io.to_peers.front().peer, at("9.9.9.9:2000"));
-  EXPECT_EQ(io.to_peers.front().bytes, "audio");
-  EXPECT_EQ(dropped("site"), 1u);
+  from_peer(0, "9.9.9.9:2000", check("alice:bob"));
+  EXPECT_EQ(goes_to(), "");
+  alice.send_channel(0x4000, check("bob:alice"));
+  EXPECT_EQ(goes_to(), "9.9.9.9:2000");
+  from_peer(0, "9.9.9.9:3000", check("alice:eve"));  // shares the address, and does not know the names
+  from_peer(0, "9.9.9.9:3000", "audio");
+  from_peer(0, "8.8.8.8:1", check("alice:bob"));
+  EXPECT_EQ(goes_to(), "9.9.9.9:2000");
+  loop.run_for(limits::kPermissionLife);
+  EXPECT_EQ(goes_to(), "");
+  EXPECT_EQ(dropped("site"), 3u);
+}
+
+TEST_F(Refused, WhatIsTooLongForAnIndication) {
+  start();
+  TestClient alice(*this, "9.9.9.9:1000");
+  ASSERT_EQ(alice.allocate([](auto& out) { out.octet(Attribute::additional_address_family, 2); }).code(), 0);
+  ASSERT_EQ(alice.permit({"[2a00::1]:1"}).code(), 0);
+  io.to_clients.clear();
+  from_peer(1, "[2a00::1]:1", std::string(65527, 'x'));
+  EXPECT_EQ(dropped("data_too_large"), 1u);
+  EXPECT_TRUE(io.to_clients.empty());
 }
 
 // What baresip would otherwise wait for, with all other pairs of addresses.

@@ -210,7 +210,7 @@ void Server::on_refresh(Request& request) {
 
 // ---- peers
 
-// This machine's own addresses lead to its other clients alone: hand_across(). Those of sites are granted,
+// This machine's own addresses lead to its other clients: hand_across(). Those of sites are granted,
 // and lead at most to the client's own: send_to_site(). For who is behind a NAT offers his own beside others
 // (RFC 8445 5.1.1.1), and there are clients, baresip among them, that give up the whole relay when one of the
 // peers that they name is refused.
@@ -219,7 +219,7 @@ std::expected<Way, Error> Server::judge(Allocation& allocation, const net::Addre
   if (!allocation.port_of(peer.ip.is_v4())) return std::unexpected(Error::peer_address_family_mismatch);
   switch (policy_.judge(peer.ip)) {
     case Verdict::allowed:
-      return Way::out;
+      return policy_.is_own(peer.ip) ? Way::across : Way::out;
     case Verdict::own:
       return Way::across;
     case Verdict::site:
@@ -240,12 +240,12 @@ void Server::on_create_permission(Request& request) {
   std::optional<Error> error;
   const bool well_formed = request.message.peers([&](const net::Address& peer) {
     const auto way = judge(*request.allocation, peer);
-    peers.push_back({peer.ip, way.value_or(Way::to_site)});
     if (!way) error = way.error();
-    return !error;
+    if (way) peers.push_back({peer.ip, *way});
+    return way.has_value();
   });
-  if (!well_formed || peers.empty()) return fail(request, Error::bad_request);
   if (error) return fail(request, *error);
+  if (!well_formed || peers.empty()) return fail(request, Error::bad_request);
   const base::Instant now = loop_.now();
   if (!request.allocation->has_room_for(peers, now)) return fail(request, Error::insufficient_capacity);
   for (const Allocation::Peer& peer : peers) request.allocation->permit(peer, now);

@@ -59,6 +59,7 @@ ServerMetrics::ServerMetrics(base::Metrics& m)
       bindings(m.counter("relay_bindings_total", "STUN Binding requests answered")),
       limited(dropped(m, "source_limit")),
       too_large(dropped(m, "answer_too_large")),
+      data_too_large(dropped(m, "data_too_large")),
       malformed(dropped(m, "malformed")),
       not_turn(dropped(m, "not_turn")),
       no_allocation(dropped(m, "no_allocation")),
@@ -172,34 +173,43 @@ void Server::relay_to_peer(Allocation& allocation, const net::Address& peer, std
 }
 
 // From one client of this relay to another, as if it had gone out and come back, but past all other sockets
-// of this machine.
+// of this machine. These are reached only where the operator has named its address.
 void Server::hand_across(Allocation& allocation, const net::Address& peer, std::string_view data) {
   const auto there = by_relayed_address_.find(peer);
+  if (there == by_relayed_address_.end()) {
+    if (policy_.allows(peer.ip)) return relay_to_peer(allocation, peer, data, false);
+    return refuse_check(allocation, peer, data, metrics_.to_own);
+  }
   const Io::Port* port = allocation.port_of(peer.ip.is_v4());
-  if (there == by_relayed_address_.end() || !port) return ++metrics_.to_own;
   const base::Instant now = loop_.now();
+  if (!port || there->second->way_to(port->address.ip, now) != Way::across) return ++metrics_.no_permission;
   if (!allocation.share.take(data.size(), now)) return ++metrics_.over_rate;
   ++metrics_.to_peers;
   metrics_.to_peer_bytes.add(data.size());
-  if (there->second->way_to(port->address.ip, now) != Way::across) return ++metrics_.no_permission;
-  if (!there->second->share.take(data.size(), now)) return ++metrics_.over_rate;
-  ++metrics_.to_clients;
-  metrics_.to_client_bytes.add(data.size());
   give(*there->second, port->address, data);
 }
 
-// What is sent to a private address is not for the network that the relay stands in. A check of ICE is
-// answered as by a stranger who has that address (RFC 8489 9.1.3), so that the client goes on to other pairs
-// at once; baresip checks one at a time. Media is meant for somebody behind the client's own NAT: baresip has
-// found him there, but sends over its relay until it is told again where to. He gets it who was heard from
-// there last.
+// What is sent to a private address is not for the network that the relay stands in. Media is meant for
+// somebody behind the client's own NAT: baresip has found him there, but sends over its relay until it is
+// told again where to.
 void Server::send_to_site(Allocation& allocation, const net::Address& peer, std::string_view data) {
   const auto message = stun::Message::parse(data);
-  if (!message && allocation.neighbour) return relay_to_peer(allocation, *allocation.neighbour, data, false);
-  ++metrics_.to_sites;
-  if (!message || message->kind() != Class::request || message->method() != Method::binding) return;
-  if (!allocation.share.take(data.size(), loop_.now())) return ++metrics_.over_rate;
-  stun::Writer answer(room_, Class::error, Method::binding, message->transaction());
+  const net::Address* neighbour = allocation.neighbour.address();
+  if (!message && neighbour && allocation.way_to(neighbour->ip, loop_.now()) == Way::out)
+    return relay_to_peer(allocation, *neighbour, data, false);
+  if (const auto username = message ? message->value(Attribute::username) : std::nullopt)
+    allocation.neighbour.seek(*username);
+  refuse_check(allocation, peer, data, metrics_.to_sites);
+}
+
+// Nobody is there. A check of ICE is answered as by a stranger who has that address (RFC 8489 9.1.3), so that
+// the client goes on to other pairs at once; baresip checks one at a time.
+void Server::refuse_check(Allocation& allocation, const net::Address& peer, std::string_view data,
+                          base::Counter& dropped) {
+  ++dropped;
+  const auto check = stun::Message::parse(data);
+  if (!check || check->kind() != Class::request || check->method() != Method::binding) return;
+  stun::Writer answer(room_, Class::error, Method::binding, check->transaction());
   answer.error(Error::unauthenticated);
   answer.fingerprint();
   give(allocation, peer, answer.view());
@@ -207,9 +217,14 @@ void Server::send_to_site(Allocation& allocation, const net::Address& peer, std:
 
 // To the client, as from that peer: a copy of these bytes.
 void Server::give(Allocation& allocation, const net::Address& peer, std::string_view data) {
+  if (!allocation.share.take(data.size(), loop_.now())) return ++metrics_.over_rate;
   std::string room(Packet::kHeadroom + data.size() + Packet::kTailroom, '\0');
   std::ranges::copy(data, room.begin() + Packet::kHeadroom);
-  io_.answer(allocation.client, framed(allocation, peer, {room.data() + Packet::kHeadroom, data.size()}));
+  const std::string_view bytes = framed(allocation, peer, {room.data() + Packet::kHeadroom, data.size()});
+  if (bytes.empty()) return ++metrics_.data_too_large;
+  ++metrics_.to_clients;
+  metrics_.to_client_bytes.add(data.size());
+  io_.copy_to_client(allocation.client, bytes);
 }
 
 // ---- packets from peers (RFC 8656 11.3, 12.7)
@@ -218,15 +233,26 @@ void Server::on_peer(PortId port, const net::Address& peer, Packet packet) {
   Allocation* allocation = port < by_port_.size() ? by_port_[port] : nullptr;
   if (!allocation) return ++metrics_.no_allocation;
   const base::Instant now = loop_.now();
-  if (allocation->way_to(peer.ip, now) != Way::out) return ++metrics_.no_permission;
-  if (peer.ip == allocation->client.remote.ip) allocation->neighbour = peer;
+  const auto way = allocation->way_to(peer.ip, now);
+  if (way != Way::out && !(way == Way::across && policy_.allows(peer.ip))) return ++metrics_.no_permission;
   if (!allocation->share.take(packet.size, now)) return ++metrics_.over_rate;
+  if (peer.ip == allocation->client.remote.ip) on_own_site(*allocation, peer, {packet.data, packet.size});
+  const std::string_view bytes = framed(*allocation, peer, packet);
+  if (bytes.empty()) return ++metrics_.data_too_large;
   ++metrics_.to_clients;
   metrics_.to_client_bytes.add(packet.size);
-  io_.to_client(allocation->client, framed(*allocation, peer, packet));
+  io_.to_client(allocation->client, bytes);
 }
 
-// What came from `peer`, as the client gets it: in place, with what is written around it.
+// From somebody with the client's own public address.
+void Server::on_own_site(Allocation& allocation, const net::Address& peer, std::string_view data) {
+  const auto check = stun::Message::parse(data);
+  if (!check || check->kind() != Class::request) return;
+  if (const auto username = check->value(Attribute::username)) allocation.neighbour.hear(*username, peer);
+}
+
+// What came from `peer`, as the client gets it: in place, with what is written around it. Empty if it is too
+// long for an indication.
 std::string_view Server::framed(const Allocation& allocation, const net::Address& peer, Packet packet) {
   if (const Allocation::Channel* channel = allocation.channel_of(peer, loop_.now())) {
     std::memset(packet.data + packet.size, 0, 3);  // padding

@@ -5,8 +5,8 @@
 // (credentials.h). The server takes a share of the user's quota, asks Io for a port, and keeps an Allocation
 // under the client's 5-tuple. The client names its peers: CreatePermission, or ChannelBind, judged by the one
 // policy (net/address_policy.h). From then on packets pass: ChannelData and Send indications out of the
-// client's packet to the peer, peers' packets with a header put in front of them to the client, copied
-// nowhere.
+// client's packet to the peer, peers' packets with what belongs around them to the client, copied nowhere
+// (but for what one client of this relay sends to another).
 //
 // What it promises to the rest of the world: nobody without credentials gets more than twice the bytes he
 // sent, nor more than limits allow for his address; nothing leaves for an address that the policy denies; no
@@ -50,8 +50,9 @@ struct ServerMetrics {
   void count_error(stun::Error error);
   base::Counter &allocations, &made, &expired, &to_peers, &to_peer_bytes, &to_clients, &to_client_bytes,
       &bindings;
-  base::Counter &limited, &too_large, &malformed, &not_turn, &no_allocation, &no_permission, &no_channel,
-      &to_sites, &to_own, &bad_indication, &over_rate, &denied_special, &denied_wrapped, &wrong_password;
+  base::Counter &limited, &too_large, &data_too_large, &malformed, &not_turn, &no_allocation, &no_permission,
+      &no_channel, &to_sites, &to_own, &bad_indication, &over_rate, &denied_special, &denied_wrapped,
+      &wrong_password;
   std::array<base::Counter*, 3> refused;  // by Refusal
   std::vector<std::pair<stun::Error, base::Counter*>> errors;
 };
@@ -139,7 +140,10 @@ class Server {
                      bool dont_fragment);
   void hand_across(Allocation& allocation, const net::Address& peer, std::string_view data);
   void send_to_site(Allocation& allocation, const net::Address& peer, std::string_view data);
+  void refuse_check(Allocation& allocation, const net::Address& peer, std::string_view data,
+                    base::Counter& dropped);
   void give(Allocation& allocation, const net::Address& peer, std::string_view data);
+  void on_own_site(Allocation& allocation, const net::Address& peer, std::string_view data);
   std::string_view framed(const Allocation& allocation, const net::Address& peer, Packet packet);
 
   base::Duration lifetime_for(const Request& request) const;

@@ -260,6 +260,14 @@ void Sockets::to_client(const Client& client, std::string_view bytes) {
   }
 }
 
+void Sockets::copy_to_client(const Client& client, std::string_view bytes) {
+  if (!client.stream) {
+    send_now(udp_[client.listener]->socket.fd.get(), client.remote, bytes);
+  } else if (const auto at = open_connections_.find(client.connection); at != open_connections_.end()) {
+    at->second->send(bytes, true);
+  }
+}
+
 void Sockets::to_peer(PortId id, const net::Address& peer, std::string_view bytes, bool dont_fragment) {
   RelayPort& port = *ports_[id];
   if (!dont_fragment) return batch_.send(port.socket, peer, bytes);

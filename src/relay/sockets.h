@@ -60,6 +60,7 @@ class Sockets final : public Io {
   void close(PortId port) override;
   void answer(const Client& client, std::string_view bytes) override;
   void to_client(const Client& client, std::string_view bytes) override;
+  void copy_to_client(const Client& client, std::string_view bytes) override;
   void to_peer(PortId port, const net::Address& peer, std::string_view bytes, bool dont_fragment) override;
 
  private:

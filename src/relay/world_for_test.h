@@ -47,6 +47,7 @@ class FakeIo final : public Io {
   void to_client(const Client& client, std::string_view bytes) override {
     to_clients.push_back({client, kNoPort, {}, std::string(bytes)});
   }
+  void copy_to_client(const Client& client, std::string_view bytes) override { to_client(client, bytes); }
   void to_peer(PortId port, const Address& peer, std::string_view bytes, bool dont_fragment) override {
     EXPECT_TRUE(open_ports.contains(port));
     to_peers.push_back({{}, port, peer, std::string(bytes), dont_fragment});

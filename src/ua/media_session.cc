@@ -210,8 +210,10 @@ void MediaSession::on_connected(std::string pair, LocalMedia local) {
 }
 
 void MediaSession::remind() {
-  const bool silent = media_->statistics().packets_received == 0;
-  if (!silent || held_ || held_by_other() || gathering_ || pending_restart_) return;
+  if (!talking_) return reminder_.start(kUntilReminder);
+  if (media_->statistics().packets_received > 0 || gathering_ || pending_restart_) return;
+  const Direction agreed = agreed_direction(offered_.direction, remote_->direction);
+  if (agreed != Direction::sendrecv && agreed != Direction::recvonly) return;
   user_.on_reoffer();
   if (--reminders_left_ > 0) reminder_.start(kUntilReminder);
 }

@@ -16,7 +16,7 @@ MARK = b"must not leave the relay"
 DENIED = """0.0.0.0 127.0.0.1 127.1.2.3 169.254.169.254 192.0.0.9 192.0.2.1 192.88.99.1 198.18.0.1 198.51.100.22 203.0.113.1
     224.0.0.1 239.255.255.250 240.0.0.1 255.255.255.255 :: ::1 ::127.0.0.1 ::8.8.8.8 ::ffff:127.0.0.1 ::ffff:198.51.100.21
     ::ffff:8.8.8.8 ::ffff:0:10.0.0.1
-    64:ff9b::7f00:1 64:ff9b::808:808 64:ff9b:1::a00:1 100::1 2001::1 2001:0:5ef5:79fb:0:0:f5ff:fffe 2001:db8:1::30
+    64:ff9b::7f00:1 64:ff9b::808:808 64:ff9b:1::a00:1 100::1 2001::1 2001:0:5ef5:79fb:0:0:f5ff:fffe 2001:db8:1::22
     2001:db8:2::1 2002:7f00:1:: 2002:808:808::1 3fff::1 fe80::1 fec0::1 ff02::1 ff0e::1
     2a00::5efe:10.0.0.1""".split()
 # Granted, and leading nowhere: phones behind NATs name them beside others.
@@ -185,17 +185,31 @@ def deaf(scene):
     return turn, found
 
 
-def test_a_client_that_stops_reading_costs_a_bounded_queue():
+@pytest.mark.parametrize("across", [False, True], ids=["peer", "client"])
+def test_a_client_that_stops_reading_costs_a_bounded_queue(across):
+    """Also if it is another client of the relay that sends."""
     scene = Scene()
     turn, found = deaf(scene)
-    sender = scene.echo.socket()
-    sender.bind((scene.echo.address, 4000))
-    assert turn.permit(scene.echo.address) == 0
-    before = scene.memory_kb()
-    for _ in range(200):
+    if across:
+        sender = scene.turn()
+        assert sender.allocate()[0] == 0 and sender.permit(scene.address) == 0
+    else:
+        sender = scene.echo.socket()
+        sender.bind((scene.echo.address, 4000))
+    assert turn.permit(scene.address if across else scene.echo.address) == 0
+
+    def flood():
         for _ in range(100):
-            sender.sendto(b"x" * 1200, relayed(found))
-        time.sleep(0.005)
+            for _ in range(100):
+                if across:
+                    sender.send(*relayed(found), b"x" * 1200)
+                else:
+                    sender.sendto(b"x" * 1200, relayed(found))
+            time.sleep(0.005)
+
+    flood()  # touches what a burst takes, once
+    before = scene.memory_kb()
+    flood()
     counters = wait_for(lambda: (c := scene.counters())['relay_dropped_total{reason="slow_reader"}'] > 0 and c, 10,
                         "packets dropped for a slow reader")
     assert counters["relay_connections"] == 1  # it may read on
