@@ -60,10 +60,6 @@ class Player:
         self.flow = flow
         self.stage = Stage()
         self.dialled = 0.0  # the last first call
-        # Relays of another region are refused by ICMP, of which Linux says six to a host at once and then one a second:
-        # enough for people's calls. What is not said here would be waited for.
-        for nat in self.stage.nats.values():
-            nat.router.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0")
         self.caller, self.callee = (getattr(self.stage, name) for name in (flow.caller, flow.callee))
         self.agents = [talker for talker in (self.caller, self.callee) if isinstance(talker, UserAgent)]
         for peer in self.stage.overlay:

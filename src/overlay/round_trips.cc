@@ -194,9 +194,9 @@ struct RoundTrips::Impl final : net::UdpHandler {
         return probe != probes.end() && !probe->second->was_silent;
       });
     }
-    if (asked == 0) return true;
-    if (with_time == 0 || one.enough == kAll) return false;
+    if (one.enough == kAll || asked == 0) return asked == 0;
     if (waited_for == 0) return true;
+    if (with_time == 0) return false;
     const base::Instant until = loop.now() + (with_time < one.enough ? kSlackForMore : kSlack);
     if (!one.until || until < *one.until) {
       one.until = until;

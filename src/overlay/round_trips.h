@@ -3,8 +3,8 @@
 //
 // Who answers is alive, too, which a record cannot say: it outlives a peer that was killed by up to two
 // minutes. So a place that is silent for kPatience has no round trip, and is not offered to anybody. It is
-// asked again by whoever measures later than kSilenceBelieved, but is not waited for while others answer: a
-// firewall that keeps UDP from one of three relays does not delay every call.
+// asked again by whoever measures later than kSilenceBelieved, but is not waited for: a firewall that keeps
+// UDP from some relays, or from all, does not delay every call.
 //
 // A request is sent again every kAgain, each time with a transaction of its own, so that an answer is never
 // taken for that to another request. What was measured is believed for kBelieved, and shared by all who ask
@@ -47,9 +47,9 @@ class RoundTrips {
   using Times = std::vector<std::optional<base::Duration>>;
   // As `enough`: who is silent is waited for, too.
   static constexpr std::size_t kAll = SIZE_MAX;
-  // Calls `done` exactly once, in a later turn: when all have answered or kPatience is over; or once one has
-  // answered, when all others have that were not silent the last time, but no later than kSlackForMore, or
-  // kSlack when `enough` have. Never after destruction.
+  // Calls `done` exactly once, in a later turn: when all have answered that were not silent the last time, or
+  // kPatience is over; and once one has answered no later than after kSlackForMore, or kSlack when `enough`
+  // have. Never after destruction.
   void measure(std::vector<Place> places, std::size_t enough, std::function<void(Times)> done);
 
  private:

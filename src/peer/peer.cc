@@ -178,9 +178,9 @@ void Peer::Impl::find_relays(std::string_view user, base::Loop& loop, anchor::Do
   const auto find = [this, user = std::string(user)](auto found) {
     worker_->directory().find_near(relay_uri(), *round_trips_, ua::limits::kMaxRelays,
                                    [this, user, found](const std::vector<overlay::Near>& near) {
-                                     const auto given =
-                                         make_tokens({user, ua::limits::kRelayTokenLife / std::chrono::seconds(1)}, near,
-                                                     plan_.bundle, ground_.loop.unix_now(), ground_.random);
+                                     const auto given = make_tokens(
+                                         {user, ua::limits::kRelayTokenLife / std::chrono::seconds(1)}, near,
+                                         plan_.bundle, ground_.loop.unix_now(), ground_.random);
                                      found(given ? relay_servers(*given) : std::vector<ua::RelayServer>());
                                    });
   };
@@ -334,8 +334,9 @@ void Peer::Impl::lookup(std::string_view uri, std::function<void(std::string)> d
 void Peer::Impl::relay_tokens(TokenRequest request, std::size_t most,
                               std::function<void(std::string)> done) const {
   worker_->directory().find_near(
-      relay_uri(), *round_trips_, most,
-      [this, request = std::move(request), done = std::move(done)](const std::vector<overlay::Near>& near) {
+      relay_uri(), *round_trips_, overlay::RoundTrips::kAll,
+      [this, request = std::move(request), most, done = std::move(done)](std::vector<overlay::Near> near) {
+        near.resize(std::min(near.size(), most));
         const auto given = make_tokens(request, near, plan_.bundle, ground_.loop.unix_now(), ground_.random);
         done(given ? report_tokens(*given) : report_error(given.error().message));
       });

@@ -96,6 +96,14 @@ def test_both_behind_one_nat_talk_without_leaving_it(kind):
     assert caller.pair() == callee.pair() == ("host", "host")
 
 
+def test_the_only_relay_hands_media_from_one_of_its_clients_to_the_other():
+    here = NatWorld()
+    here.overlay["relay-2"].kill()
+    caller, callee = (here.user_agent(here.host(name, "blocked")) for name in ("caller", "callee"))
+    assert talk(here, caller, callee) == {frozenset((name, "relay-1")) for name in ("caller", "callee")}
+    assert caller.pair() == callee.pair() == ("relay", "relay")
+
+
 @pytest.mark.parametrize("transport,port", [("tcp", 3478), ("tls", 5349)])
 def test_without_udp_the_relay_is_reached_over(transport, port):
     here = NatWorld(relay_transports=("udp", transport))
