@@ -283,7 +283,7 @@ TEST_F(NearTest, TheNearestComeFirstWithTheirRoundTrips) {
 
 TEST_F(NearTest, AmongTheEquallyNearTheLessLoadedIsMoreOftenFirstButNotAlways) {
   Relay &idle = relay(0ms, 0), &busy = relay(2ms, 70);
-  relay(200ms);
+  relay(100ms);
   int idle_first = 0, busy_first = 0;
   for (int i = 0; i < 300; ++i) {
     const auto found = near();

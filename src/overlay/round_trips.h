@@ -29,14 +29,14 @@ namespace causeway::overlay {
 class RoundTrips {
  public:
   static constexpr base::Duration kPatience = std::chrono::seconds(1);
-  static constexpr base::Duration kAgain = std::chrono::milliseconds(250);
+  static constexpr base::Duration kAgain = std::chrono::milliseconds(100);
   static constexpr base::Duration kBelieved = std::chrono::seconds(5);
   static constexpr base::Duration kSilenceBelieved = std::chrono::seconds(1);
   // When enough have answered, how much longer others of about the same distance are waited for.
   static constexpr base::Duration kSlack = std::chrono::milliseconds(20);
   // When one has answered, how much longer others are waited for: those that are farther away, or whose first
   // answer was lost.
-  static constexpr base::Duration kSlackForMore = std::chrono::milliseconds(400);
+  static constexpr base::Duration kSlackForMore = std::chrono::milliseconds(200);
 
   RoundTrips(base::Loop& loop, net::Network& network, base::Random& random, base::Metrics& metrics);
   ~RoundTrips();
