@@ -24,7 +24,7 @@ namespace causeway::relay {
 enum class Way : std::uint8_t {
   out,      // there
   across,   // to the client who has been given that address by this relay, and nobody else
-  to_site,  // not there, but to the network that the client stands in, if he has been heard from there
+  to_site,  // not there, but at most to who is sought there and was heard from the client's own address
 };
 
 class Allocation {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/limits.h"
 #include "net/address.h"
 
 namespace causeway::relay {
@@ -17,12 +18,12 @@ class Neighbour {
   // The USERNAME of a check that the client has sent to a private address.
   void seek(std::string_view username) {
     const std::size_t colon = username.find(':');
-    if (colon == std::string_view::npos) return;
+    if (colon == std::string_view::npos || username.size() > limits::kMaxUsername) return;
     sought_.assign(username.substr(colon + 1)).append(":").append(username.substr(0, colon));
   }
   // That of one which has come for the client, from its own public address.
   void hear(std::string_view username, const net::Address& from) {
-    if (address() && username != sought_) return;
+    if (username.size() > limits::kMaxUsername || (address() && username != sought_)) return;
     heard_ = username;
     from_ = from;
   }
