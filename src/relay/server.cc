@@ -220,7 +220,8 @@ void Server::give(Allocation& allocation, const net::Address& peer, std::string_
   if (!allocation.share.take(data.size(), loop_.now())) return ++metrics_.over_rate;
   std::string room(Packet::kHeadroom + data.size() + Packet::kTailroom, '\0');
   std::ranges::copy(data, room.begin() + Packet::kHeadroom);
-  const std::string_view bytes = framed(allocation, peer, {room.data() + Packet::kHeadroom, data.size()});
+  const std::string_view bytes =
+      framed(allocation, peer, {room.data() + Packet::kHeadroom, data.size()}, loop_.now());
   if (bytes.empty()) return ++metrics_.data_too_large;
   ++metrics_.to_clients;
   metrics_.to_client_bytes.add(data.size());
@@ -236,15 +237,16 @@ void Server::on_peer(PortId port, const net::Address& peer, Packet packet) {
   const auto way = allocation->way_to(peer.ip, now);
   if (way != Way::out && !(way == Way::across && policy_.allows(peer.ip))) return ++metrics_.no_permission;
   if (!allocation->share.take(packet.size, now)) return ++metrics_.over_rate;
-  if (peer.ip == allocation->client.remote.ip) on_own_site(*allocation, peer, {packet.data, packet.size});
-  const std::string_view bytes = framed(*allocation, peer, packet);
+  const std::string_view data(packet.data, packet.size);
+  if (stun::is_stun(data) && peer.ip == allocation->client.remote.ip) on_own_site(*allocation, peer, data);
+  const std::string_view bytes = framed(*allocation, peer, packet, now);
   if (bytes.empty()) return ++metrics_.data_too_large;
   ++metrics_.to_clients;
   metrics_.to_client_bytes.add(packet.size);
   io_.to_client(allocation->client, bytes);
 }
 
-// From somebody with the client's own public address.
+// STUN from somebody with the client's own public address.
 void Server::on_own_site(Allocation& allocation, const net::Address& peer, std::string_view data) {
   const auto check = stun::Message::parse(data);
   if (!check || check->kind() != Class::request) return;
@@ -253,8 +255,9 @@ void Server::on_own_site(Allocation& allocation, const net::Address& peer, std::
 
 // What came from `peer`, as the client gets it: in place, with what is written around it. Empty if it is too
 // long for an indication.
-std::string_view Server::framed(const Allocation& allocation, const net::Address& peer, Packet packet) {
-  if (const Allocation::Channel* channel = allocation.channel_of(peer, loop_.now())) {
+std::string_view Server::framed(const Allocation& allocation, const net::Address& peer, Packet packet,
+                                base::Instant now) {
+  if (const Allocation::Channel* channel = allocation.channel_of(peer, now)) {
     std::memset(packet.data + packet.size, 0, 3);  // padding
     char* start = packet.data - stun::kChannelHeader;
     stun::write_channel_header(start, channel->number, packet.size);

@@ -144,7 +144,8 @@ class Server {
                     base::Counter& dropped);
   void give(Allocation& allocation, const net::Address& peer, std::string_view data);
   void on_own_site(Allocation& allocation, const net::Address& peer, std::string_view data);
-  std::string_view framed(const Allocation& allocation, const net::Address& peer, Packet packet);
+  std::string_view framed(const Allocation& allocation, const net::Address& peer, Packet packet,
+                          base::Instant now);
 
   base::Duration lifetime_for(const Request& request) const;
   void drop(Allocation& allocation);
