@@ -27,7 +27,7 @@ from lab.stage import DOMAIN, MEMBERS, Stage
 from lab.ua import UserAgent
 
 FORGOTTEN_SECONDS = 2.2  # answers of the lab's DNS are good for two
-SETTLED_SECONDS = 1.3  # a user agent has its second link a moment after it is registered, and knows then which relays are silent
+SETTLED_SECONDS = 0.3  # a user agent has its second link a moment after it is registered
 RINGING_SECONDS = 0.3
 AUDIO_SECONDS = 10
 

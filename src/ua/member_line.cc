@@ -1,7 +1,6 @@
 #include "ua/member_line.h"
 
 #include <algorithm>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -163,8 +162,6 @@ void MemberLine::publish() {
       overlay::encode(overlay::PeerBody{.links = {}, .vias = vias}));
   // A peer's record lives for two minutes.
   publish_.start(std::min(kRecordRefresh, overlay::max_life(overlay::Kind::peer) / 3));
-  // So that the first call knows which relays are silent.
-  if (!std::exchange(has_asked_relays_, true)) relays([](const auto&) {});
   line_user_->on_line_up();
 }
 

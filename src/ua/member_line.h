@@ -86,7 +86,6 @@ class MemberLine final : public Line, private overlay::PublicLinks::User {
   LineUser* line_user_ = nullptr;
   std::string token_;  // of the Contact
   base::UnixMs sequence_ = 0;
-  bool has_asked_relays_ = false;
   std::optional<sip::Flow> avoided_;  // what was sent there had no effect
   std::function<void()> stopped_;
   base::Timer publish_, goodbye_;
