@@ -29,13 +29,14 @@ namespace causeway::overlay {
 class RoundTrips {
  public:
   static constexpr base::Duration kPatience = std::chrono::seconds(1);
-  static constexpr base::Duration kAgain = std::chrono::milliseconds(100);
+  static constexpr base::Duration kAgain = std::chrono::milliseconds(40);
   static constexpr base::Duration kBelieved = std::chrono::seconds(5);
   static constexpr base::Duration kSilenceBelieved = std::chrono::seconds(1);
   // When enough have answered, how much longer others of about the same distance are waited for.
   static constexpr base::Duration kSlack = std::chrono::milliseconds(20);
   // When one has answered, how much longer others are waited for: those that are farther away, or whose first
-  // answer was lost.
+  // answers were lost. Five questions go out meanwhile: where a third of them or their answers is lost, a call
+  // is to know of more than one relay all the same.
   static constexpr base::Duration kSlackForMore = std::chrono::milliseconds(200);
 
   RoundTrips(base::Loop& loop, net::Network& network, base::Random& random, base::Metrics& metrics);
