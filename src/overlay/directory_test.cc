@@ -450,7 +450,7 @@ TEST_F(NearTest, NothingIsCalledAfterEitherIsGone) {
   int answers = 0;
   asker.directory->find_near(turn, *mine, 3, [&](const auto&) { ++answers; });
   loop.run_for(100ms);
-  ASSERT_EQ(relays.back().asked, 1);
+  ASSERT_GE(relays.back().asked, 1);
   mine.reset();
   loop.run_for(5s);
   EXPECT_EQ(answers, 0);
