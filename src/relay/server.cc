@@ -156,7 +156,7 @@ void Server::forward(Allocation& allocation, Way way, const net::Address& peer, 
     case Way::out:
       return relay_to_peer(allocation, peer, data, dont_fragment);
     case Way::across:
-      return hand_across(allocation, peer, data);
+      return hand_across(allocation, peer, data, dont_fragment);
     case Way::to_site:
       return send_to_site(allocation, peer, data);
   }
@@ -174,11 +174,12 @@ void Server::relay_to_peer(Allocation& allocation, const net::Address& peer, std
 
 // From one client of this relay to another, as if it had gone out and come back, but past all other sockets
 // of this machine. These are reached only where the operator has named its address.
-void Server::hand_across(Allocation& allocation, const net::Address& peer, std::string_view data) {
+void Server::hand_across(Allocation& allocation, const net::Address& peer, std::string_view data,
+                         bool dont_fragment) {
   const auto there = by_relayed_address_.find(peer);
   if (there == by_relayed_address_.end()) {
-    if (policy_.allows(peer.ip)) return relay_to_peer(allocation, peer, data, false);
-    return refuse_check(allocation, peer, data, metrics_.to_own);
+    if (policy_.allows(peer.ip)) return relay_to_peer(allocation, peer, data, dont_fragment);
+    return refuse_check(allocation, peer, stun::Message::parse(data), metrics_.to_own);
   }
   const Io::Port* port = allocation.port_of(peer.ip.is_v4());
   const base::Instant now = loop_.now();
@@ -199,15 +200,14 @@ void Server::send_to_site(Allocation& allocation, const net::Address& peer, std:
     return relay_to_peer(allocation, *neighbour, data, false);
   if (const auto username = message ? message->value(Attribute::username) : std::nullopt)
     allocation.neighbour.seek(*username);
-  refuse_check(allocation, peer, data, metrics_.to_sites);
+  refuse_check(allocation, peer, message, metrics_.to_sites);
 }
 
 // Nobody is there. A check of ICE is answered as by a stranger who has that address (RFC 8489 9.1.3), so that
 // the client goes on to other pairs at once; baresip checks one at a time.
-void Server::refuse_check(Allocation& allocation, const net::Address& peer, std::string_view data,
+void Server::refuse_check(Allocation& allocation, const net::Address& peer, const Parsed& check,
                           base::Counter& dropped) {
   ++dropped;
-  const auto check = stun::Message::parse(data);
   if (!check || check->kind() != Class::request || check->method() != Method::binding) return;
   stun::Writer answer(room_, Class::error, Method::binding, check->transaction());
   answer.error(Error::unauthenticated);

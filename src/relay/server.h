@@ -138,9 +138,11 @@ class Server {
                bool dont_fragment);
   void relay_to_peer(Allocation& allocation, const net::Address& peer, std::string_view data,
                      bool dont_fragment);
-  void hand_across(Allocation& allocation, const net::Address& peer, std::string_view data);
+  void hand_across(Allocation& allocation, const net::Address& peer, std::string_view data,
+                   bool dont_fragment);
   void send_to_site(Allocation& allocation, const net::Address& peer, std::string_view data);
-  void refuse_check(Allocation& allocation, const net::Address& peer, std::string_view data,
+  using Parsed = std::expected<stun::Message, stun::Malformed>;
+  void refuse_check(Allocation& allocation, const net::Address& peer, const Parsed& check,
                     base::Counter& dropped);
   void give(Allocation& allocation, const net::Address& peer, std::string_view data);
   void on_own_site(Allocation& allocation, const net::Address& peer, std::string_view data);

@@ -260,12 +260,9 @@ void Sockets::to_client(const Client& client, std::string_view bytes) {
   }
 }
 
+// A stream copies by itself.
 void Sockets::copy_to_client(const Client& client, std::string_view bytes) {
-  if (!client.stream) {
-    send_now(udp_[client.listener]->socket.fd.get(), client.remote, bytes);
-  } else if (const auto at = open_connections_.find(client.connection); at != open_connections_.end()) {
-    at->second->send(bytes, true);
-  }
+  client.stream ? to_client(client, bytes) : answer(client, bytes);
 }
 
 void Sockets::to_peer(PortId id, const net::Address& peer, std::string_view bytes, bool dont_fragment) {
