@@ -20,10 +20,14 @@ constexpr base::Duration kLongestGap = 1s;  // in timestamps: more is a jump, no
 void JitterBuffer::put(std::uint64_t sequence, Packet packet, base::Duration jitter) {
   jitter_ = jitter;
   if (playing_ && (ahead(packet.timestamp) < 0 || sequence <= last_taken_)) {
-    ++metrics_.late;
-    if (extra_ < limits::kMaxPlayDelay) extra_ += kFrame;
+    const bool may_wait_longer = extra_ < limits::kMaxPlayDelay;
+    if (may_wait_longer) extra_ += kFrame;
     extra_since_ = packet.arrival;
-    return;
+    if (sequence <= last_taken_ || !may_wait_longer) {
+      ++metrics_.late;
+      return;
+    }
+    point_ = packet.timestamp;  // back to it: what follows has that much more time
   }
   if (!packets_.emplace(sequence, std::move(packet)).second) {
     ++metrics_.late;

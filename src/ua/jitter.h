@@ -2,10 +2,11 @@
 //
 // Time here is the sender's: RTP timestamps. The listener asks every 20 ms for what is due. The first packet
 // waits for the delay, then the play-out point moves on with what is taken, whether a packet was there or
-// not. The delay follows the path: it is four times the jitter (RFC 3550 A.8) and a frame, and a frame more
-// for a while each time that packets came too late. With more waiting than that for a second (the sender's
-// clock is faster, or the path has become better), a packet is left out; with nothing left to play for three
-// frames, play-out begins anew.
+// not. A packet that comes too late is played all the same if nothing after it was, and all that follows
+// that much later. The delay follows the path: it is four times the jitter (RFC 3550 A.8) and a frame, and a
+// frame more for a while each time that packets came too late. With more waiting than that for a second (the
+// sender's clock is faster, or the path has become better), a packet is left out; with nothing left to play
+// for three frames, play-out begins anew.
 //
 // Bounded: limits::kMaxWaitingPackets, each of limits::kMaxPacket bytes at most.
 #pragma once

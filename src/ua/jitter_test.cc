@@ -79,6 +79,31 @@ TEST_F(Playing, TooLateIsCountedAndMakesRoomForTheNext) {
   EXPECT_EQ(buffer.delay(), 40ms);
 }
 
+// Every other packet comes a little after it was due: what has been played in its place costs time once.
+TEST_F(Playing, WhatComesTooLateIsPlayedAllTheSameWhereNothingAfterItWas) {
+  put(0), put(1);
+  std::string all = take_all(3);
+  for (unsigned i = 2; i < 12; i += 2) {
+    put(i), put(i + 1);
+    all += take_all(2);
+  }
+  EXPECT_EQ(all, "01-234567891011");
+  EXPECT_EQ(metrics.late.value, 0U);
+  EXPECT_EQ(buffer.delay(), 40ms);
+}
+
+TEST_F(Playing, TheDelayOfThosePlayedLateIsBounded) {
+  put(0), put(1);
+  take_all(2);
+  for (unsigned i = 2; i < 100; ++i) {
+    take_all(1);
+    put(i);  // always a frame later than it was due
+    take_all(1);
+  }
+  EXPECT_GT(metrics.late.value, 0U);
+  EXPECT_LE(buffer.delay(), limits::kMaxPlayDelay);
+}
+
 TEST_F(Playing, WithNothingLeftItBeginsAnewWithTheDelay) {
   put(0), put(1);
   EXPECT_EQ(take_all(6), "01--..");
