@@ -69,9 +69,9 @@ class Target:
         return self.status()["counters"][name]
 
     def memory(self) -> int:
-        """Bytes that the peer itself has (private, resident)."""
+        """Bytes that the peer itself has: not its program's text, which is private too once no one else runs it."""
         text = Path(f"/proc/{self.peer.pid}/smaps_rollup").read_text()
-        return 1024 * sum(int(n) for n in re.findall(r"^Private_\w+:\s+(\d+)", text, re.M))
+        return 1024 * int(re.search(r"^Anonymous:\s+(\d+)", text, re.M)[1])
 
     def connect(self) -> socket.socket:
         channel = self.attacker.socket(socket.AF_INET, socket.SOCK_STREAM)
