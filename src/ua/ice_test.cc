@@ -517,7 +517,8 @@ TEST_F(Ice, ConsentOutlivesASilenceOfTwelveSecondsAndNotOneOfThirty) {
   const base::Instant silent = MediaThread::now();
   other.post([] { std::this_thread::sleep_for(31s); });
   EXPECT_TRUE(alice.wait([&] { return !alice.why.empty(); }, 30s));
-  EXPECT_GT(MediaThread::now() - silent, 15s);
+  // Two rounds are 20 seconds, of which six may have passed: libnice asks every four to six.
+  EXPECT_GT(MediaThread::now() - silent, 13s);
   EXPECT_EQ(alice.why, "the other side no longer answers (RFC 7675)");
   EXPECT_FALSE(alice.send("without consent"));
   EXPECT_EQ(alice.connected, 1);
