@@ -156,8 +156,8 @@ inline constexpr base::Duration kOverloadCalm = 1s;
 inline constexpr base::Duration kMaxOverloadTarget = 80ms;
 inline constexpr int kLaterStage = 5;
 static_assert(kLaterStage * kMaxOverloadTarget < kT1);
-// Refusals answered in one window: 500,000 a second take more than half a core. The rest gets no answer. (It will be
-// sent again, so silence saves little as long as there is time to answer.)
+// Refusals answered in one window: 500,000 a second take more than half a core. The rest gets no answer. (It
+// will be sent again, so silence saves little as long as there is time to answer.)
 inline constexpr std::uint64_t kRefusalsPerWindow = 25'000;
 // The share of what is taken is told as that of so many windows: a second.
 inline constexpr int kOverloadShareWindows = 20;
@@ -244,8 +244,8 @@ inline constexpr std::size_t kMaxUserPart = 128;
 // PEERID.peers.D must be a DNS name too, and those end at 253 characters (RFC 1035 2.3.4).
 inline constexpr std::size_t kMaxDomain = 253 - 32 - 7;
 
-// A relay token is a TURN user name (RFC 8489 14.3: below 509 bytes). Credentials of token makers whose signature a
-// relay remembers.
+// A relay token is a TURN user name (RFC 8489 14.3: below 509 bytes). Credentials of token makers whose
+// signature a relay remembers.
 inline constexpr std::size_t kMaxRelayToken = 508;
 inline constexpr std::size_t kMaxKnownTokenCredentials = 4096;
 
@@ -418,8 +418,8 @@ inline constexpr std::size_t kMaxReservations = 256;
 // Sources whose rate of unauthenticated answers is told apart: 64 kB.
 inline constexpr std::size_t kSourceBuckets = 4096;
 
-// One message on a TCP or TLS connection. What arrives by datagrams is rarely above 1,500 bytes; a connection may
-// keep this much of an incomplete one.
+// One message on a TCP or TLS connection. What arrives by datagrams is rarely above 1,500 bytes; a connection
+// may keep this much of an incomplete one.
 inline constexpr std::size_t kMaxStreamMessage = 16 << 10;
 
 // Bytes that wait for a client that reads slowly; media beyond that would come too late anyway.

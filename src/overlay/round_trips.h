@@ -35,8 +35,8 @@ class RoundTrips {
   // When enough have answered, how much longer others of about the same distance are waited for.
   static constexpr base::Duration kSlack = std::chrono::milliseconds(20);
   // When one has answered, how much longer others are waited for: those that are farther away, or whose first
-  // answers were lost. Five questions go out meanwhile: where a third of them or their answers is lost, a call
-  // is to know of more than one relay all the same.
+  // answers were lost. Five questions go out meanwhile: where a third of them or their answers is lost, a
+  // call is to know of more than one relay all the same.
   static constexpr base::Duration kSlackForMore = std::chrono::milliseconds(200);
 
   RoundTrips(base::Loop& loop, net::Network& network, base::Random& random, base::Metrics& metrics);

@@ -2,8 +2,8 @@
 //
 // One "yes" decides. "No" decides when nobody else has said "yes" a moment later. If nobody can tell, because
 // nobody is there, none of them knows it of himself yet, or the way there says nothing about the way back
-// (the machine itself; an address that is not the one listened on, with no NAT between), nothing is known. Behind
-// a NAT it is worth waiting some seconds for somebody who can tell.
+// (the machine itself; an address that is not the one listened on, with no NAT between), nothing is known.
+// Behind a NAT it is worth waiting some seconds for somebody who can tell.
 #pragma once
 
 #include <functional>

@@ -85,7 +85,8 @@ class Proxy final : public sip::ServerUser {
   void on_flow_closed(const sip::Flow& flow) override;
   bool is_registered(const sip::Message& request) const override;  // here, or elsewhere through this peer
 
-  // This peer is behind a NAT, and its phones with it: they are to send everything through it (record_route.h).
+  // This peer is behind a NAT, and its phones with it: they are to send everything through it
+  // (record_route.h).
   void set_site(bool on);
 
   std::size_t calls_in_setup() const;  // response contexts

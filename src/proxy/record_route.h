@@ -9,9 +9,9 @@
 // so the outside sees D on top and comes back to whichever proxy peer then lives. When caller and
 // callee are at one peer both (a) and (b) are added.
 //
-// Of (a) and (b) only that phone asks the DNS where to send, all others send over peer links. So they name the
-// transport that it uses, unless it is UDP: where UDP does not get through, its requests within a dialogue
-// would be lost.
+// Of (a) and (b) only that phone asks the DNS where to send, all others send over peer links. So they name
+// the transport that it uses, unless it is UDP: where UDP does not get through, its requests within a
+// dialogue would be lost.
 //
 // A peer behind a NAT, and one that stands in for a phone (phone_hook.h), adds one more, which faces its
 // phone: behind (a), in front of (b).

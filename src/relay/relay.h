@@ -23,8 +23,8 @@ namespace causeway::relay {
 struct RelayConfig {
   ServerConfig server;
   SocketsConfig sockets;  // its tls is made from `tls`
-  // How far apart turns of the relay's thread begin under load (epoll_loop.h). Not at all: it would bring much
-  // for bursts, but costs a second wake where packets come one by one, and every packet waits
+  // How far apart turns of the relay's thread begin under load (epoll_loop.h). Not at all: it would bring
+  // much for bursts, but costs a second wake where packets come one by one, and every packet waits
   // (docs/performance.md).
   std::chrono::microseconds pace{0};
   std::vector<net::Range> allowed;                     // peers beyond what the policy lets through

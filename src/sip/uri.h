@@ -13,16 +13,16 @@
 namespace causeway::sip {
 
 struct Uri {
-  std::string_view text;      // the whole
-  std::string_view scheme;    // "sip", as written
-  std::string_view user;      // escaped, without password
+  std::string_view text;    // the whole
+  std::string_view scheme;  // "sip", as written
+  std::string_view user;    // escaped, without password
   std::string_view password;
-  std::string_view host;      // name, IPv4 or "[v6]"; empty for schemes other than sip and sips
-  std::string_view params;    // after the first ';', without it; escaped
-  std::string_view headers;   // after '?', without it
-  std::uint16_t port = 0;     // 0: none given
+  std::string_view host;     // name, IPv4 or "[v6]"; empty for schemes other than sip and sips
+  std::string_view params;   // after the first ';', without it; escaped
+  std::string_view headers;  // after '?', without it
+  std::uint16_t port = 0;    // 0: none given
   bool has_user = false;
-  bool is_sip = false;        // scheme sip or sips, either case
+  bool is_sip = false;  // scheme sip or sips, either case
   bool is_sips = false;
 
   // The value of a parameter (case-insensitive name), empty for one without '='.

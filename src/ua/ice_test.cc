@@ -346,7 +346,8 @@ TEST_F(Ice, BindingAnewDoesNotKeepAPathThatIsDead) {
   EXPECT_EQ(alice.why, "the other side no longer answers (RFC 7675)");
 }
 
-// Who does not hear the answer asks again after half a second, and keeps its sockets and its checks until then.
+// Who does not hear the answer asks again after half a second, and keeps its sockets and its checks until
+// then.
 TEST_F(Ice, AnAllocationIsGivenBackOnce) {
   const TestRelay relay;
   RelayServer through = relay.server();
