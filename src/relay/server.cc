@@ -253,6 +253,13 @@ void Server::on_own_site(Allocation& allocation, const net::Address& peer, std::
   if (const auto username = check->value(Attribute::username)) allocation.neighbour.hear(*username, peer);
 }
 
+std::array<char, stun::kTransactionSize> Server::next_transaction() {
+  std::array<char, stun::kTransactionSize> transaction{};
+  const std::uint64_t number = ++data_transaction_;
+  std::memcpy(transaction.data(), &number, sizeof number);
+  return transaction;
+}
+
 // What came from `peer`, as the client gets it: in place, with what is written around it. Empty if it is too
 // long for an indication.
 std::string_view Server::framed(const Allocation& allocation, const net::Address& peer, Packet packet,
@@ -269,11 +276,9 @@ std::string_view Server::framed(const Allocation& allocation, const net::Address
   // nothing of that way itself, and the two settle on different ones.
   constexpr std::size_t kFront = stun::kHeaderSize + stun::kAttributeHeader;
   static_assert(kFront <= Packet::kHeadroom && 3 + stun::kAttributeHeader + 20 <= Packet::kTailroom);
-  char transaction[stun::kTransactionSize] = {};
-  const std::uint64_t number = ++data_transaction_;
-  std::memcpy(transaction, &number, sizeof number);
+  const auto transaction = next_transaction();
   stun::Writer out({packet.data - kFront, kFront + packet.size + Packet::kTailroom}, Class::indication,
-                   Method::data, {transaction, sizeof transaction});
+                   Method::data, {transaction.data(), transaction.size()});
   out.in_place(Attribute::data, packet.size);
   out.xor_address(Attribute::xor_peer_address, peer);
   return out.view();
@@ -289,10 +294,8 @@ void Server::on_icmp(PortId port, const net::Address& peer, std::uint8_t type, s
       v4 ? type == ICMP_DEST_UNREACH && code == ICMP_FRAG_NEEDED : type == ICMP6_PACKET_TOO_BIG;
   Allocation* allocation = port < by_port_.size() ? by_port_[port] : nullptr;
   if (!told || !allocation || !allocation->way_to(peer.ip, loop_.now())) return;
-  char transaction[stun::kTransactionSize] = {};
-  const std::uint64_t number = ++data_transaction_;
-  std::memcpy(transaction, &number, sizeof number);
-  stun::Writer out(room_, Class::indication, Method::data, {transaction, sizeof transaction});
+  const auto transaction = next_transaction();
+  stun::Writer out(room_, Class::indication, Method::data, {transaction.data(), transaction.size()});
   out.xor_address(Attribute::xor_peer_address, peer);
   out.icmp(type, code, too_large ? mtu : 0);
   io_.answer(allocation->client, out.view());

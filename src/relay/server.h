@@ -15,6 +15,7 @@
 // One thread.
 #pragma once
 
+#include <array>
 #include <expected>
 #include <functional>
 #include <memory>
@@ -146,6 +147,8 @@ class Server {
                     base::Counter& dropped);
   void give(Allocation& allocation, const net::Address& peer, std::string_view data);
   void on_own_site(Allocation& allocation, const net::Address& peer, std::string_view data);
+  // Of a Data indication: nobody answers it.
+  std::array<char, stun::kTransactionSize> next_transaction();
   std::string_view framed(const Allocation& allocation, const net::Address& peer, Packet packet,
                           base::Instant now);
 
@@ -181,7 +184,7 @@ class Server {
   std::vector<Allocation*> by_port_;
   std::unordered_map<net::Address, Allocation*> by_relayed_address_;
   std::vector<Reservation> reservations_;
-  std::uint64_t data_transaction_;  // of Data indications: nobody answers them
+  std::uint64_t data_transaction_;
   char room_[1500];
 };
 
