@@ -1,5 +1,8 @@
 // Hostile peers: one without the network key, and one with a credential for another user.
 #include <gtest/gtest.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include "overlay/dht_node.h"
 #include "overlay/test_world.h"
@@ -9,6 +12,14 @@ namespace causeway::overlay {
 namespace {
 
 using namespace std::chrono_literals;
+
+#if defined(__SANITIZE_ADDRESS__)
+using WithoutLeakCheck = __lsan::ScopedDisabler;
+#else
+struct WithoutLeakCheck {
+  WithoutLeakCheck() {}
+};
+#endif
 
 // A member that follows no rule: it holds and hands out whatever it likes.
 class Mallory {
@@ -50,7 +61,12 @@ class Mallory {
     std::memcpy(&id, hash.data(), sizeof id);
     return id;
   }
-  void ask(const net::Address& whom) { node_->ping(whom); }
+  // OpenDHT numbers pings at random, with 32 bits, and loses one for good that has the number of another: of
+  // a flood's 24,576 every 20th time one.
+  void ask(const net::Address& whom, int times) {
+    const WithoutLeakCheck scope;
+    for (int i = 0; i < times; ++i) node_->ping(whom);
+  }
   void put(std::string_view uri, const base::Bytes& bytes, std::uint16_t type = kUserType,
            std::optional<std::uint64_t> id = {}) {
     node_->put(key_of(uri), {type, id.value_or(id_of(bytes)), true, bytes});
@@ -118,7 +134,7 @@ TEST_F(HostileTest, AMemberThatFloodsIsAnsweredAtItsRate) {
   const auto in = victim.metrics.value("overlay_datagrams_in_total");
   const auto out = victim.metrics.value("overlay_datagrams_out_total");
   constexpr int kFlood = 3 * limits::kMaxRequestsPerSecondPerAddress;
-  for (int i = 0; i < kFlood; ++i) mallory->ask(world.address(0));
+  mallory->ask(world.address(0), kFlood);
   world.run_for(900ms);
   EXPECT_GE(victim.metrics.value("overlay_datagrams_in_total"), in + kFlood);
   const auto answered = victim.metrics.value("overlay_datagrams_out_total") - out;
