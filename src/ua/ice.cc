@@ -23,7 +23,11 @@ class IceAgent::Impl final : public IcePath::Owner {
     newest_ = make_path();
   }
 
-  void gather() { newest_->gather(); }
+  void gather() {
+    rounds_ = 1;
+    gathering_since_ = MediaThread::now();
+    newest_->gather();
+  }
   bool is_gathered() const { return newest_->is_gathered(); }
   void describe(LocalMedia& media) const { newest_->describe(media); }
 
@@ -44,7 +48,7 @@ class IceAgent::Impl final : public IcePath::Owner {
   void restart() {
     if (newest_->is_selected()) in_use_ = std::move(newest_);
     newest_ = make_path();
-    newest_->gather();
+    gather();
   }
   void restart(std::vector<RelayServer> relays) {
     const auto is_lost = [this](const RelayServer& relay) { return lost_.contains(relay.endpoint); };
@@ -87,12 +91,26 @@ class IceAgent::Impl final : public IcePath::Owner {
       in_use_.reset();  // the restart goes on
       return;
     }
+    if (ask_relays_again(of)) return;
     const bool by_relay = watch_.has_ended();  // of which libnice says no more than that the path is gone
     if (!is_connected()) watch_.stop();
     if (by_relay)
       lose_relay();
     else
       events_.on_failed(why);
+  }
+
+  // There is no call without a relay, and none has answered: packets may have been lost.
+  bool ask_relays_again(const IcePath& of) {
+    const bool may_help = config_.relay_only && !config_.relays.empty() && rounds_ < limits::kRelayRounds;
+    const bool in_time = MediaThread::now() - gathering_since_ < limits::kRelayPatience;
+    if (of.is_gathered() || !may_help || !in_time) return false;
+    const std::optional<RemoteMedia> remote = of.waiting_remote();
+    newest_ = make_path();  // `of` is gone
+    ++rounds_;
+    newest_->gather();
+    if (remote) newest_->set_remote(*remote);
+    return true;
   }
 
   void path_packet(IcePath& of, std::span<const std::uint8_t> packet) override {
@@ -160,6 +178,8 @@ class IceAgent::Impl final : public IcePath::Owner {
   Events& events_;
   std::unique_ptr<IcePath> newest_;  // what the last offer or answer was about
   std::unique_ptr<IcePath> in_use_;  // during a restart: the path until then, if there was one
+  int rounds_ = 0;                   // how often the relays have been asked, since the last restart
+  base::Instant gathering_since_{};
   Rate sent_{limits::kMaxSentPerSecond}, received_{limits::kMaxReceivedPerSecond};
   Statistics statistics_;
   RelayWatch watch_;

@@ -75,7 +75,7 @@ class IceAgent {
   IceAgent(MediaThread& thread, IceConfig config, Events& events);
   ~IceAgent();
 
-  // At most limits::kGatherPatience; where only relays may be told, limits::kRelayPatience.
+  // At most limits::kGatherPatience; where only relays may be told, twice limits::kRelayPatience.
   void gather();
   // on_gathered has come, and nothing has been gathered anew since. Until then there is nothing to describe.
   bool is_gathered() const;

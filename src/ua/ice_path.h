@@ -41,6 +41,8 @@ class IcePath {
   // Another one in place of the remote that there was; what this side has told stands.
   void follow(const RemoteMedia& remote);
   const std::optional<IceCredentials>& remote_credentials() const { return remote_; }
+  // What was set while candidates were still being gathered.
+  const std::optional<RemoteMedia>& waiting_remote() const { return waiting_; }
 
   bool is_selected() const { return selected_; }
   bool has_consent() const { return !by_signalling_; }  // false: without ICE

@@ -302,6 +302,20 @@ TEST_F(Ice, ARelaysAddressForRtcpAloneIsNotEnough) {
   EXPECT_GT(MediaThread::now() - begun, limits::kMoreRelays);
 }
 
+TEST_F(Ice, WhereOnlyRelaysMayBeToldTheyAreAskedOnceMore) {
+  const TestRelay relay;
+  RelayServer through = relay.server();
+  std::atomic<int> asked = 3;  // what libnice asks in one round
+  const LossyWay way(through, [&](std::string_view, bool to_relay) { return to_relay && takes_one(asked); });
+  Side alice(thread, {.controlling = true}), bob(thread, {.relays = {through}, .relay_only = true});
+  alice.gather();
+  bob.gather();
+  negotiate(alice, bob);
+  EXPECT_EQ(asked, 0);
+  ASSERT_TRUE(connect(alice, bob)) << alice.why << bob.why;
+  expect_both_ways(alice, bob);
+}
+
 // Three questions are all that libnice asks. What comes before the second has arrived is heard.
 TEST_F(Ice, AChannelWhoseBindingWasNeverAnsweredIsBoundAgain) {
   const TestRelay relay;

@@ -106,6 +106,9 @@ inline constexpr base::Duration kGatherPatience = 2s;
 // Where only relays may be told there is no call without one. Each answers two questions, and libnice asks
 // each of them for two seconds.
 inline constexpr base::Duration kRelayPatience = 5s;
+// If libnice has given them all up before that, all are asked once more: where three packets of ten are lost
+// on the way, one call of a thousand has lost all that three relays were asked.
+inline constexpr int kRelayRounds = 2;
 // When a relay has answered, another one that has not is probably dead. libnice asks one after the other, 20
 // ms apart, and a relay far away answers its two questions within this time, too, as does one whose first
 // answer was lost: each relay more is another way, and where packets are lost one alone often takes seconds.
