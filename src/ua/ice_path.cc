@@ -166,8 +166,7 @@ IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
       self_(std::make_shared<IcePath*>(this)) {
   g_object_set(agent_, "controlling-mode", config.controlling, "force-relay", config.relay_only, "upnp",
                FALSE, "ice-tcp", FALSE, "max-connectivity-checks", limits::kMaxChecks, "stun-pacing-timer",
-               limits::kIcePacing, "stun-initial-timeout", limits::kStunTimeout, "stun-max-retransmissions",
-               limits::kStunQuestions, nullptr);
+               limits::kIcePacing, nullptr);
   if (config.stun && !config.relay_only)
     g_object_set(agent_, "stun-server", config.stun->ip.text().c_str(), "stun-server-port", config.stun->port,
                  nullptr);

@@ -287,16 +287,12 @@ class LossyWay {
 
 bool takes_one(std::atomic<int>& left) { return left > 0 && left-- > 0; }
 
-// The third question comes after 600 ms, which is longer than others are waited for.
+// libnice asks again after half a second, which is longer than others are waited for.
 TEST_F(Ice, ARelaysAddressForRtcpAloneIsNotEnough) {
   const TestRelay relay;
   RelayServer through = relay.server();
-  std::string first;
-  std::atomic<int> lost = 2;
-  const LossyWay way(through, [&](std::string_view packet, bool to_relay) {
-    if (first.empty()) first = packet;
-    return to_relay && packet == first && takes_one(lost);
-  });
+  std::atomic<int> first = 1;
+  const LossyWay way(through, [&](std::string_view, bool to_relay) { return to_relay && takes_one(first); });
   Side alice(thread, {.relays = {through}, .relay_only = true, .rtcp_port = true});
   const base::Instant begun = MediaThread::now();
   alice.gather();
@@ -309,7 +305,7 @@ TEST_F(Ice, ARelaysAddressForRtcpAloneIsNotEnough) {
 TEST_F(Ice, WhereOnlyRelaysMayBeToldTheyAreAskedOnceMore) {
   const TestRelay relay;
   RelayServer through = relay.server();
-  std::atomic<int> asked = limits::kStunQuestions;
+  std::atomic<int> asked = 3;  // what libnice asks in one round
   const LossyWay way(through, [&](std::string_view, bool to_relay) { return to_relay && takes_one(asked); });
   Side alice(thread, {.controlling = true}), bob(thread, {.relays = {through}, .relay_only = true});
   alice.gather();
@@ -385,11 +381,11 @@ TEST_F(Ice, AnAllocationIsGivenBackOnce) {
   EXPECT_EQ(given_back, 1);
 }
 
-// It is asked for so many times at most, and never again.
+// It is asked for three times, too, and never again.
 TEST_F(Ice, ANominationThatIsLostEndsSoon) {
   const TestRelay relay;
   RelayServer through = relay.server();
-  std::atomic<int> nominations = limits::kStunQuestions + 1;
+  std::atomic<int> nominations = 3;
   const LossyWay way(through, [&](std::string_view packet, bool to_relay) {
     constexpr std::string_view kUseCandidate("\x00\x25\x00\x00", 4);
     return to_relay && packet.find(kUseCandidate) != std::string_view::npos && takes_one(nominations);
@@ -401,9 +397,7 @@ TEST_F(Ice, ANominationThatIsLostEndsSoon) {
   negotiate(alice, bob);
   ASSERT_TRUE(alice.wait([&] { return !alice.why.empty(); }));
   EXPECT_LT(MediaThread::now() - begun, limits::kNominationPatience + 1s);
-  EXPECT_GE(nominations, 1);
-  EXPECT_LE(nominations, 3);
-  nominations = 0;
+  EXPECT_EQ(nominations, 0);
   alice.restart();
   negotiate(alice, bob);
   ASSERT_TRUE(connect(alice, bob)) << alice.why << bob.why;
