@@ -63,11 +63,6 @@ class Scene:
         time.sleep(1.1)  # the relay's thread renews them every second
         return self.peer.status()["counters"]
 
-    def memory_kb(self):
-        """Of the peer alone: not its program's text, which is private too once the last other world has ended."""
-        with open(f"/proc/{self.peer.program.pid}/smaps_rollup") as f:
-            return int(re.search(r"^Anonymous:\s+(\d+)", f.read(), re.M)[1])
-
 
 def credentials(user="alice", secret=SECRET, seconds=600):
     """User name and password of a time-limited shared secret."""

@@ -68,11 +68,6 @@ class Target:
     def count(self, name: str) -> int:
         return self.status()["counters"][name]
 
-    def memory(self) -> int:
-        """Bytes that the peer itself has: not its program's text, which is private too once no one else runs it."""
-        text = Path(f"/proc/{self.peer.pid}/smaps_rollup").read_text()
-        return 1024 * int(re.search(r"^Anonymous:\s+(\d+)", text, re.M)[1])
-
     def connect(self) -> socket.socket:
         channel = self.attacker.socket(socket.AF_INET, socket.SOCK_STREAM)
         channel.connect(self.address)
@@ -114,12 +109,12 @@ def test_ten_thousand_idle_connections():
     target = Target("sip.max_connections_per_source=20000")
     target.served()
     target.nothing_left()
-    before = target.memory()
+    before = target.peer.memory()
     grown = []
     for _ in range(2):
         idle = target.connect_many(CONNECTIONS)
         target.peer.wait_until(lambda: target.status()["sip_core"]["connections"] == CONNECTIONS, 20, "all to be accepted")
-        grown.append(target.memory() - before)
+        grown.append(target.peer.memory() - before)
         target.served()
         for channel in idle:
             channel.close()
@@ -231,7 +226,7 @@ def test_a_flood_from_forged_sources():
     ears.setblocking(False)
     ears.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
     place = (target.machine.address, 0)
-    before = target.memory()
+    before = target.peer.memory()
     for i in range(30_000):  # one each from as many sources, and one in ten from one victim
         source = victim.address if i % 10 == 0 else socket.inet_ntoa(struct.pack("!I", 0x0A000000 + random.getrandbits(24)))
         packet = request("OPTIONS", "sip:p2p.test", source, i)
@@ -252,4 +247,4 @@ def test_a_flood_from_forged_sources():
     target.served()
     target.nothing_left()
     if not SANITIZED:  # its table of sources, and blocks of 30,000 transactions at most
-        assert target.memory() - before < 32_000_000
+        assert target.peer.memory() - before < 32_000_000
