@@ -238,7 +238,10 @@ void Agent::on_request(sip::ServerTransaction& transaction, const sip::Message& 
 
 void Agent::on_new_invite(sip::ServerTransaction& transaction, const sip::Message& invite) {
   for (auto& [number, call] : calls_)
-    if (call->is_merged(invite)) return refuse(transaction, invite, 482);
+    if (call->is_merged(invite)) {
+      if (!transaction.known || !call->take_merged(transaction, invite)) refuse(transaction, invite, 482);
+      return;
+    }
   if (const auto least = SessionTimer::too_short(invite))
     return refuse(transaction, invite, 422, {{"Min-SE", *least}});
   if (!Dialog::of_request(invite, "x")) return refuse(transaction, invite, 400);

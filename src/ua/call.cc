@@ -164,14 +164,13 @@ void Call::check_finished() {
 
 // ---- messages
 
-std::vector<std::pair<std::string, std::string>> Call::dialog_headers() const {
+Call::Headers Call::dialog_headers() const {
   return {{"Contact", in_brackets(parts_.line.contact())},
           {"Allow", std::string(kAllowed)},
           {"Supported", std::string(kSupported)}};
 }
 
-void Call::respond(Open& open, int status, std::vector<std::pair<std::string, std::string>> headers,
-                   std::string_view body) {
+void Call::respond(Open& open, int status, Headers headers, std::string_view body) {
   if (!open.transaction) return;
   sip::Message request;
   if (!request.parse(open.request)) return;
@@ -181,6 +180,31 @@ void Call::respond(Open& open, int status, std::vector<std::pair<std::string, st
   auto response = sip::make_response(request, status, {}, local_tag_, extra, body, sip::CopyRecordRoute::yes);
   if (request.method() == sip::Method::invite) (status < 200 ? provisional_ : final_) = response;
   parts_.transactions.respond(*open.transaction, status, std::move(response));
+  open.said = {status, std::move(headers), std::string(body)};
+}
+
+bool Call::Open::is_same(const sip::Message& other) const {
+  sip::Message known;
+  const auto cseq = other.cseq();
+  if (request.empty() || !cseq || !known.parse(request) || known.method() != other.method()) return false;
+  const auto known_cseq = known.cseq();
+  return known_cseq && known_cseq->number == cseq->number;
+}
+
+// 8.2.2.2 has the copy refused. But a server of ours sends one when the way of the one before was given up as
+// silent and there is another flow (RFC 5626 5.3); there nobody waits for an answer any more, although the
+// request has come after all. So the newest is answered, and the one before refused.
+bool Call::take_copy(Open& open, sip::ServerTransaction& transaction, const sip::Message& request) {
+  const auto said = open.said;
+  const bool accepted = said.status / 100 == 2;
+  if (&open == &invite_in_ && accepted && !ack_wait_.waiting()) return false;
+  if (open.pending()) respond(open, 482);
+  if (open.transaction) open.transaction->context = nullptr;
+  transaction.context = this;
+  open = {&transaction, std::string(request.bytes()), {}};
+  const bool was_heard = described_reliably_ && !prack_wait_.waiting() && said.status < 200;
+  if (said.status != 0 && !was_heard) respond(open, said.status, said.headers, said.body);
+  return true;
 }
 
 void Call::refuse(sip::ServerTransaction& transaction, const sip::Message& request, int status,
@@ -229,7 +253,7 @@ bool Call::has(const sip::Message& request) const {
 }
 
 bool Call::is_merged(const sip::Message& invite) const {
-  if (outgoing_ || state_ != State::incoming || invite.call_id() != call_id_ || forks_.empty()) return false;
+  if (outgoing_ || state_ == State::ended || invite.call_id() != call_id_ || forks_.empty()) return false;
   const auto cseq = invite.cseq();
   return cseq && invite.from_tag() == forks_.front()->dialog.remote_tag &&
          forks_.front()->dialog.remote_cseq == cseq->number;

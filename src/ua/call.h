@@ -132,6 +132,8 @@ class Call final : private Requester, private SessionUser {
   bool has(const sip::Message& request) const;
   // 8.2.2.2: this very INVITE has come here on another way.
   bool is_merged(const sip::Message& invite) const;
+  // Which is answered from now on (take_copy below). False if the answer has been acknowledged.
+  bool take_merged(sip::ServerTransaction& transaction, const sip::Message& invite);
   const std::string& local_tag() const { return local_tag_; }
   bool finished() const { return state_ == State::ended && requests_.empty() && !ack_wait_.waiting(); }
 
@@ -143,11 +145,18 @@ class Call final : private Requester, private SessionUser {
     Client::Ack ack;         // of the first INVITE's 2xx
     bool described = false;  // its answer has been accepted
   };
-  // A request that came and has not been answered finally.
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  // A request that came, and the last that was said to it.
   struct Open {
     sip::ServerTransaction* transaction = nullptr;
     std::string request;
+    struct {
+      int status = 0;
+      Headers headers;
+      std::string body;
+    } said;
     bool pending() const { return transaction && !transaction->is_final(); }
+    bool is_same(const sip::Message& other) const;  // by another way, in a transaction of its own
   };
   enum class Reliable { no, supported, required };
 
@@ -157,9 +166,9 @@ class Call final : private Requester, private SessionUser {
   void fail(Trouble why, int status = 0);
   void check_finished();
   void drop_session();
-  std::vector<std::pair<std::string, std::string>> dialog_headers() const;
-  void respond(Open& open, int status, std::vector<std::pair<std::string, std::string>> headers = {},
-               std::string_view body = {});
+  Headers dialog_headers() const;
+  void respond(Open& open, int status, Headers headers = {}, std::string_view body = {});
+  bool take_copy(Open& open, sip::ServerTransaction& transaction, const sip::Message& request);
   std::uint64_t send(Outgoing request);
   std::uint64_t send_in(Fork& fork, Outgoing request);
 

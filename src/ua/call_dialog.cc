@@ -152,6 +152,8 @@ void Call::on_request(sip::ServerTransaction& transaction, const sip::Message& r
   for (const auto& one : forks_)
     if (one->dialog.has(request)) fork = one.get();
   if (!fork || state_ == State::ended) return refuse(transaction, request, 481);
+  for (Open* open : {&invite_in_, &update_in_})
+    if (transaction.known && open->is_same(request) && take_copy(*open, transaction, request)) return;
   if (!fork->dialog.take_cseq(request)) return refuse(transaction, request, 500);
   switch (request.method()) {
     case sip::Method::bye:
@@ -192,7 +194,7 @@ void Call::on_reinvite(sip::ServerTransaction& transaction, const sip::Message& 
   main_->dialog.refresh_target(invite);
   if (invite_in_.transaction) invite_in_.transaction->context = nullptr;
   transaction.context = this;
-  invite_in_ = {&transaction, std::string(invite.bytes())};
+  invite_in_ = {&transaction, std::string(invite.bytes()), {}};
   const auto done = [this](base::Result<std::string> d) { answer_change(invite_in_, std::move(d)); };
   waits_for_answer_ = invite.body().empty();
   if (waits_for_answer_)
@@ -215,7 +217,7 @@ void Call::on_update(sip::ServerTransaction& transaction, const sip::Message& up
   if (main_) main_->dialog.refresh_target(update);
   if (update_in_.transaction) update_in_.transaction->context = nullptr;
   transaction.context = this;
-  update_in_ = {&transaction, std::string(update.bytes())};
+  update_in_ = {&transaction, std::string(update.bytes()), {}};
   if (!offers) return answer_change(update_in_, std::string());
   session_->answer(update.body(),
                    [this](base::Result<std::string> d) { answer_change(update_in_, std::move(d)); });

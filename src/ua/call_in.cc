@@ -22,7 +22,7 @@ void Call::take_invite(sip::ServerTransaction& transaction, const sip::Message& 
     other_name_ = sip::unquote(from->display);
   }
   transaction.context = this;
-  invite_in_ = {&transaction, std::string(invite.bytes())};
+  invite_in_ = {&transaction, std::string(invite.bytes()), {}};
   offer_in_invite_ = !invite.body().empty();
   note_allowed(invite);
   if (sip::has_token(invite, sip::HeaderName::require, "100rel"))
@@ -113,6 +113,14 @@ void Call::accept_now() {
   hold_told_ = hold_;
   parts_.user.on_established(*this);
   note_hold();
+}
+
+bool Call::take_merged(sip::ServerTransaction& transaction, const sip::Message& invite) {
+  const auto dialog = Dialog::of_request(invite, local_tag_);
+  if (!dialog || !take_copy(invite_in_, transaction, invite)) return false;
+  main_->dialog.routes = dialog->routes;
+  main_->dialog.target = dialog->target;
+  return true;
 }
 
 void Call::wait_for_ack() { ack_wait_.start(sip::limits::kT2); }
