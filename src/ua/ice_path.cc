@@ -12,6 +12,7 @@ namespace {
 
 constexpr guint kComponent = 1, kRtcp = 2;
 constexpr gint kExpedited = 0xb8;  // DSCP EF (RFC 4594 4.1)
+constexpr const char* kNoPair = "no pair of candidates has answered";
 
 NiceAddress to_nice(const net::Address& address) {
   sockaddr_storage bytes{};
@@ -166,7 +167,9 @@ IcePath::IcePath(MediaThread& thread, const IceConfig& config, Owner& owner)
       self_(std::make_shared<IcePath*>(this)) {
   g_object_set(agent_, "controlling-mode", config.controlling, "force-relay", config.relay_only, "upnp",
                FALSE, "ice-tcp", FALSE, "max-connectivity-checks", limits::kMaxChecks, "stun-pacing-timer",
-               limits::kIcePacing, nullptr);
+               limits::kIcePacing, "stun-initial-timeout", limits::kServerTimeout, "idle-timeout",
+               limits::kIdleTimeout, nullptr);
+  ask_at_most(limits::kServerQuestions);
   if (config.stun && !config.relay_only)
     g_object_set(agent_, "stun-server", config.stun->ip.text().c_str(), "stun-server-port", config.stun->port,
                  nullptr);
@@ -304,8 +307,14 @@ void IcePath::follow(const RemoteMedia& remote) {
   set_remote(remote);
 }
 
+// libnice looks at this when it begins to ask for something.
+void IcePath::ask_at_most(unsigned times) {
+  g_object_set(agent_, "stun-max-retransmissions", times, nullptr);
+}
+
 void IcePath::begin_checks(const RemoteMedia& remote) {
   remote_ = remote.ice;
+  if (!selected_) ask_at_most(limits::kCheckQuestions);
   // RFC 8445 6.1.1: a lite agent never controls a full one.
   if (remote.ice_lite) g_object_set(agent_, "controlling-mode", TRUE, nullptr);
   // RFC 8839 5.5
@@ -316,7 +325,7 @@ void IcePath::begin_checks(const RemoteMedia& remote) {
   if (rtcp_apart_) set_candidates(kRtcp, remote.rtcp_candidates);
   if (!selected_)
     patience_.start(controlling_ ? limits::kNominationPatience : limits::kConnectPatience,
-                    [this] { fail("no pair of candidates has answered"); });
+                    [this] { fail(kNoPair); });
 }
 
 void IcePath::set_candidates(guint component, const std::vector<Candidate>& candidates) {
@@ -357,9 +366,12 @@ bool IcePath::select_signalled(guint component, const net::Address& remote) {
 // A pair may still be found when all that were known have failed: the other side's checks may come later, and
 // bring more. Without ICE nobody has to answer.
 void IcePath::see_state() {
-  if (!selected_ || by_signalling_) return;
-  if (nice_agent_get_component_state(agent_, stream_, kComponent) == NICE_COMPONENT_STATE_FAILED)
+  if (by_signalling_) return;
+  if (nice_agent_get_component_state(agent_, stream_, kComponent) != NICE_COMPONENT_STATE_FAILED) return;
+  if (selected_)
     lose_consent();
+  else if (controlling_)
+    fail(kNoPair);
 }
 
 // RFC 7675 5.1 ends consent after 30 seconds; libnice after 10, in which it asks twice and does not repeat
@@ -399,6 +411,7 @@ void IcePath::see_pair() {
   if (failed_ || !nice_agent_get_selected_pair(agent_, stream_, kComponent, &local, &remote)) return;
   patience_.cancel();
   selected_ = true;
+  ask_at_most(limits::kServerQuestions);  // that allocations are refreshed
   std::string pair = end_text(*local) + " <-> " + end_text(*remote);
   if (selected_ && pair == pair_) return;
   local_foundation_ = local->foundation;

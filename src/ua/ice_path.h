@@ -65,6 +65,7 @@ class IcePath {
   void add_relays(const IceConfig& config);
   std::vector<Candidate> described(const std::vector<NiceCandidate*>& locals) const;
   void set_candidates(guint component, const std::vector<Candidate>& candidates);
+  void ask_at_most(unsigned times);
   void begin_checks(const RemoteMedia& remote);
   void begin_without_ice(const RemoteMedia& remote);
   bool select_signalled(guint component, const net::Address& remote);

@@ -101,13 +101,23 @@ inline constexpr unsigned kIcePacing = 5;
 // then take as long as kNominationPatience, and with more than that nothing would be found in time.
 inline constexpr unsigned kMaxIcePacing = 200;
 
+// Milliseconds until a question to a STUN server or relay is asked again, twice as long each time, and how
+// often it is asked in all: at 0, 200, 600, 1400 and 3000 ms, so that of the two questions that an allocation
+// takes one may be lost before the others are no longer waited for (kMoreRelays). RFC 8445 14.3 wants 500 ms;
+// on a way that takes longer than 200 it costs a few small packets.
+inline constexpr unsigned kServerTimeout = 200;
+inline constexpr unsigned kServerQuestions = 5;
+
+// How often a pair is checked: at 0, 500 and 1500 ms, and given up after 2 seconds. With only one that
+// answers libnice nominates it when all the others have been given up, so that more would be waited for.
+inline constexpr unsigned kCheckQuestions = 3;
+
 // A server that does not answer is not waited for any longer: the caller hears nothing meanwhile.
 inline constexpr base::Duration kGatherPatience = 2s;
 // Where only relays may be told there is no call without one. Each answers two questions, and libnice asks
-// each of them for two seconds.
+// each of them for four seconds.
 inline constexpr base::Duration kRelayPatience = 5s;
-// If libnice has given them all up before that, all are asked once more: where three packets of ten are lost
-// on the way, one call of a thousand has lost all that three relays were asked.
+// If libnice has given them all up before that, all are asked once more.
 inline constexpr int kRelayRounds = 2;
 // When a relay has answered, another one that has not is probably dead. libnice asks one after the other, 20
 // ms apart, and a relay far away answers its two questions within this time, too, as does one whose first
@@ -118,9 +128,11 @@ inline constexpr base::Duration kMoreRelays = 400ms;
 // for 3.5 seconds, and the other side may begin later.
 inline constexpr base::Duration kConnectPatience = 10s;
 // The same where this side controls, and so begins last. A libnice that controls nominates one pair, asks
-// three times within two seconds, and then no other: where packets are lost every fourth path is not found
-// for that, and looking for a new one is quicker than to wait.
+// kCheckQuestions times, and then no other: where packets are lost every fourth path is not found for that,
+// and looking for a new one is quicker than to wait.
 inline constexpr base::Duration kNominationPatience = 4s;
+// Milliseconds after that, if there is nothing else to ask, until it is over: the other side may begin later.
+inline constexpr unsigned kIdleTimeout = 500;
 
 // A round of libnice's questions for consent is 10 seconds, up to 14 for the second one: when two in a row
 // have had no answer, consent has ended, before the 30 seconds of RFC 7675 5.1 are over.

@@ -9,7 +9,7 @@ namespace causeway::ua {
 namespace {
 
 // New paths looked for in a row without having found one: for half a minute, then nobody listens any more.
-constexpr int kTriesInARow = 5;
+constexpr int kTriesInARow = 8;
 // A phone of RFC 5245 from which nothing is heard is told so often, and each time after so long, what path
 // has been found: baresip sends into its relay what it should send directly until it is told so after it has
 // found the path, too, and it takes two seconds for each one that is none.
