@@ -153,7 +153,7 @@ void Call::on_request(sip::ServerTransaction& transaction, const sip::Message& r
     if (one->dialog.has(request)) fork = one.get();
   if (!fork || state_ == State::ended) return refuse(transaction, request, 481);
   for (Open* open : {&invite_in_, &update_in_})
-    if (transaction.known && open->is_same(request) && take_copy(*open, transaction, request)) return;
+    if (open->is_same(request) && take_copy(*open, transaction, request)) return;
   if (!fork->dialog.take_cseq(request)) return refuse(transaction, request, 500);
   switch (request.method()) {
     case sip::Method::bye:

@@ -124,12 +124,12 @@ inline constexpr int kRelayRounds = 2;
 // answer was lost: each relay more is another way, and where packets are lost one alone often takes seconds.
 inline constexpr base::Duration kMoreRelays = 400ms;
 
-// From when both sides' candidates are known, until a pair must have been found: libnice repeats a check
-// for 3.5 seconds, and the other side may begin later.
+// From when both sides' candidates are known, until a pair must have been found: the other side may begin
+// later, and look for a new path before this one does.
 inline constexpr base::Duration kConnectPatience = 10s;
 // The same where this side controls, and so begins last. A libnice that controls nominates one pair, asks
-// kCheckQuestions times, and then no other: where packets are lost every fourth path is not found for that,
-// and looking for a new one is quicker than to wait.
+// kCheckQuestions times, and then no other: where a tenth of the packets is lost on every link, every sixth
+// path is not found for that, and looking for a new one is quicker than to wait.
 inline constexpr base::Duration kNominationPatience = 4s;
 // Milliseconds after that, if there is nothing else to ask, until it is over: the other side may begin later.
 inline constexpr unsigned kIdleTimeout = 500;
