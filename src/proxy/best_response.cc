@@ -19,6 +19,7 @@ int rank(int status) {
       return 40;
     case 408:
     case 430:
+    case 482:  // of a request that has come by another branch already, too
     case 487:
       return 42;
     default:

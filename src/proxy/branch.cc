@@ -39,7 +39,8 @@ void Branch::reset() {
   flow_user.clear();
   source = {};
   link.reset();
-  attached = by_via = via_ends_here = impatient = false;
+  attached = by_via = via_ends_here = impatient = silent = arrived = false;
+  first = this;
   hops.clear();
   next_hop = 0;
   trying_peer.reset();
@@ -300,33 +301,91 @@ void ResponseContexts::out_of_patience(Branch& branch) {
                : branch.timer.stop();
   if (!branch.client->has_provisional() && has_more(branch)) {
     ++core_.metrics.failovers;
-    if (branch.via_ends_here) return give_back(branch);
-    if (branch.trying_peer) core_.parts.directory.failed(*branch.trying_peer);
-    // A peer has one link, whatever its addresses.
-    while (branch.trying_peer && branch.next_hop < branch.hops.size() &&
-           branch.hops[branch.next_hop].peer == branch.trying_peer)
-      ++branch.next_hop;
-    Branch& beside = add(context, branch.how, branch.q);
-    take_over(beside, branch);
-    arm(branch);
-    beside.state = Branch::State::searching;
-    return resolved(beside);
+    return branch.via_ends_here ? give_back(branch) : try_beside(branch);
   }
   // 16.8. Without a provisional response Timer B has ended the transaction long ago.
   ++core_.metrics.timer_c;
   core_.parts.transactions.cancel(*branch.client);
 }
 
-// Its sender has another way to that peer, and waits to hear that this one is none.
+// The next place, while this one may still answer.
+void ResponseContexts::try_beside(Branch& branch) {
+  if (branch.trying_peer) core_.parts.directory.failed(*branch.trying_peer);
+  // A peer has one link, whatever its addresses.
+  while (branch.trying_peer && branch.next_hop < branch.hops.size() &&
+         branch.hops[branch.next_hop].peer == branch.trying_peer)
+    ++branch.next_hop;
+  Branch& beside = add(*branch.context, branch.how, branch.q);
+  take_over(beside, branch);
+  arm(branch);
+  beside.state = Branch::State::searching;
+  resolved(beside);
+}
+
+// ---- ways that end at a silent link
+
+namespace {
+
+constexpr std::string_view kSilent = "SIP;cause=408;text=\"Silent\"";
+
+bool says_silent(const sip::Message& response) {
+  return response.status() == 182 && response.value(sip::HeaderName::reason) == kSilent;
+}
+
+}  // namespace
+
+// Its sender has another way to that peer, and waits to hear that this one may be none. What went there may
+// only be late: an INVITE is waited for, so that its answer finds the way back, and the sender is told.
 void ResponseContexts::give_back(Branch& branch) {
+  ResponseContext& context = *branch.context;
+  if (context.method == sip::Method::invite) {
+    sip::Message room;
+    const sip::ExtraHeader reason{"Reason", kSilent};
+    core_.answer(context.server, context.message(room), 182, sip::reason_phrase(182), {&reason, 1});
+    return core_.parts.loop.timers().start(branch.timer, sip::limits::kTimerC);
+  }
   core_.parts.transactions.cancel(*branch.client);
   conclude(branch);
   finish(branch);
-  settle(*branch.context);
+  settle(context);
+}
+
+// The other end of that: true if it is what the response says. The next way is tried beside this one.
+bool ResponseContexts::take_silence(Branch& branch, const sip::Message& response) {
+  if (!branch.by_via || !says_silent(response)) return false;
+  ResponseContext& context = *branch.context;
+  if (branch.silent || context.answered || context.cancelled) return true;
+  branch.silent = context.has_silent = true;
+  if (branch.next_hop < branch.hops.size()) {
+    ++core_.metrics.failovers;
+    try_beside(branch);
+  } else {
+    settle(context);
+  }
+  return true;
+}
+
+// Silent ways are waited for while another one to the same peer is tried, and when that has heard from there
+// that the request has arrived: it came twice (482), or is out of order (500).
+void ResponseContexts::end_silent(ResponseContext& context) {
+  const auto is_open = [](const Branch& b) {
+    return b.state == Branch::State::searching || b.state == Branch::State::trying;
+  };
+  for (Branch* b = context.branches; b; b = b->next) {
+    if (!b->silent || b->state != Branch::State::trying || b->first->arrived) continue;
+    bool another = false;
+    for (Branch* c = context.branches; c; c = c->next)
+      another |= c->first == b->first && !c->silent && is_open(*c);
+    if (another) continue;
+    context.best.consider_local(480, "That phone cannot be reached");
+    core_.parts.transactions.cancel(*b->client);
+    finish(*b);
+  }
 }
 
 // The places that are left, to a branch beside.
 void ResponseContexts::take_over(Branch& to, Branch& from) {
+  to.first = from.first;
   to.flow_target = from.flow_target;
   to.in_route = from.in_route;
   to.keep_uri = from.keep_uri;

@@ -24,7 +24,7 @@ void ResponseContext::reset() {
   branches = nullptr;
   branch_count = 0;
   best.reset();
-  going = found = answered = cancelled = ended_by_6xx = false;
+  going = found = answered = cancelled = ended_by_6xx = has_silent = false;
   user.clear();
   registration.reset();
   caller_leg.reset();
@@ -135,8 +135,8 @@ void ResponseContexts::take_response(Node& node, const Message& response) {
   Branch& branch = static_cast<Branch&>(node);
   ResponseContext& context = *branch.context;
   if (response.status() < 200) {
-    if (branch.state != Branch::State::trying) return;
-    branch.impatient = false;
+    if (branch.state != Branch::State::trying || take_silence(branch, response)) return;
+    branch.impatient = branch.silent = false;
     if (context.method == Method::invite) core_.parts.loop.timers().start(branch.timer, sip::limits::kTimerC);
     if (!context.answered) pass_back(context, response);
     return;
@@ -189,6 +189,7 @@ void ResponseContexts::on_error(Branch& branch, const Message& response) {
     if (branch.trying_peer) core_.parts.directory.failed(*branch.trying_peer);
     return advance(branch);
   }
+  if (status == 482 || (status == 500 && context.in_dialogue)) branch.first->arrived = true;
   if (status == 503 && branch.by_via && !context.answered) {  // the last way to that peer is none
     context.best.consider_local(480, "That phone cannot be reached");
   } else if (!context.answered) {
@@ -262,6 +263,7 @@ void ResponseContexts::cancel_rest(ResponseContext& context, const Branch* but) 
 void ResponseContexts::settle(ResponseContext& context) {
   if (context.going) return;
   for (;;) {
+    if (context.has_silent) end_silent(context);
     bool waiting = false;
     for (Branch* b = context.branches; b; b = b->next) {
       if (b->state == Branch::State::searching || b->state == Branch::State::trying) return;

@@ -15,7 +15,8 @@
 //
 // A branch that has said nothing for limits::kHopPatience (limits::kPeerPatience, limits::kViaPatience) while
 // there is another place to try does not hold the call up for the 32 s of Timer B: the next place is tried
-// beside it, and whoever answers first wins.
+// beside it, and whoever answers first wins. A public peer that leads to another one and hears nothing of
+// that says so by a 182 with a Reason of ours, which goes no further.
 //
 // An ACK has a context without server transaction: it is sent to the first place of its only target,
 // and that is all.
@@ -109,6 +110,9 @@ struct Branch : Node {
   bool attached = false;          // ... over which it is reached through this peer
   bool by_via = false;            // the place that is tried leads through another peer, or `attached`
   bool via_ends_here = false;     // its sender has chosen this peer as the way, and has others
+  bool silent = false;            // that place says that nothing is heard behind it
+  bool arrived = false;           // of first: another place says that the request has come already
+  Branch* first = this;           // of those that try places of the same target beside each other
   std::vector<Hop> hops;
   std::size_t next_hop = 0;
   std::optional<identity::PeerId> trying_peer;
@@ -144,6 +148,7 @@ struct ResponseContext : Node {
   bool answered = false;  // a final response was sent
   bool cancelled = false;
   bool ended_by_6xx = false;
+  bool has_silent = false;                       // a branch
   std::string user;                              // whose phones are asked for
   std::unique_ptr<PublicRegister> registration;  // draft 4.2
   std::shared_ptr<PhoneLeg> caller_leg;          // the caller's phone is one that somebody stands in for
@@ -223,7 +228,10 @@ class ResponseContexts final : public sip::ClientUser {
   void arm(Branch& branch);
   static void on_timer(base::TimerNode& node);
   void out_of_patience(Branch& branch);
+  void try_beside(Branch& branch);
   void give_back(Branch& branch);
+  bool take_silence(Branch& branch, const sip::Message& response);
+  void end_silent(ResponseContext& context);
 
   void take_response(Node& node, const sip::Message& response);
   void pass_back(ResponseContext& context, const sip::Message& response);

@@ -77,6 +77,52 @@ TEST_F(Sheltered, APeerWhoseLinkIsSilentGivesTheCallBack) {
   EXPECT_TRUE(call(bob, alice, "sip:alice@p2psip.org").up);
 }
 
+// It says so, and the other way is tried beside it. What was only late then comes twice to the phone, which
+// refuses the second (RFC 3261 8.2.2.2); the first is answered, and its answer finds the way back.
+TEST_F(Sheltered, WhatWasOnlyLateIsAnsweredAllTheSame) {
+  call(bob, alice, "sip:alice@p2psip.org");
+  int late = 0;
+  for (std::size_t n : {0u, 1u}) {
+    for (auto healed : {1400ms, 1600ms}) {  // it comes before the other one, or after it
+      world.net.cut(*net::Ip::parse(of_link(n).ip()), *net::Ip::parse(home.ip()));
+      bob.invite("sip:alice@p2psip.org");
+      world.run(healed);
+      world.net.heal(*net::Ip::parse(of_link(n).ip()), *net::Ip::parse(home.ip()));
+      world.run(250ms);
+      const auto one = alice.wait("INVITE"), two = alice.wait("INVITE", 100ms);
+      if (!two.empty() && values(one, "Via")[0] != values(two, "Via")[0]) {
+        alice.answer(two, 482);
+        ++late;
+      }
+      alice.answer(one, 180);
+      EXPECT_FALSE(bob.wait("SIP/2.0 180").empty());
+      alice.answer(one, 200);
+      EXPECT_FALSE(bob.wait("SIP/2.0 200").empty());
+      world.run(1s);
+      for (const auto& message : bob.inbox)
+        EXPECT_TRUE(is(message, "SIP/2.0 200") || is(message, "SIP/2.0 100")) << message;
+      alice.inbox.clear();
+      bob.inbox.clear();
+    }
+  }
+  EXPECT_EQ(late, 2) << "of four calls half went by the way that was not cut";
+}
+
+TEST_F(Sheltered, WhoIsBusyIsNotWaitedForAtTheSilentWay) {
+  call(bob, alice, "sip:alice@p2psip.org");
+  for (std::size_t n : {0u, 1u}) {
+    world.net.cut(*net::Ip::parse(of_link(n).ip()), *net::Ip::parse(home.ip()));
+    bob.invite("sip:alice@p2psip.org");
+    const auto in = alice.wait("INVITE", 2500ms);
+    ASSERT_FALSE(in.empty());
+    alice.answer(in, 486);
+    EXPECT_FALSE(bob.wait("SIP/2.0 486", 500ms).empty());
+    world.net.heal(*net::Ip::parse(of_link(n).ip()), *net::Ip::parse(home.ip()));
+    world.run(25s);
+    alice.inbox.clear();
+  }
+}
+
 TEST_F(Sheltered, RecordsThatLeadNowhereMakeNoCircles) {
   // Both say that the way leads through the other, and neither has a link.
   home.stop();
