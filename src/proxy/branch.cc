@@ -341,8 +341,7 @@ void ResponseContexts::give_back(Branch& branch) {
   if (context.method == sip::Method::invite) {
     sip::Message room;
     const sip::ExtraHeader reason{"Reason", kSilent};
-    core_.answer(context.server, context.message(room), 182, sip::reason_phrase(182), {&reason, 1});
-    return core_.parts.loop.timers().start(branch.timer, sip::limits::kTimerC);
+    return core_.answer(context.server, context.message(room), 182, sip::reason_phrase(182), {&reason, 1});
   }
   core_.parts.transactions.cancel(*branch.client);
   conclude(branch);
@@ -355,7 +354,7 @@ bool ResponseContexts::take_silence(Branch& branch, const sip::Message& response
   if (!branch.by_via || !says_silent(response)) return false;
   ResponseContext& context = *branch.context;
   if (branch.silent || context.answered || context.cancelled) return true;
-  branch.silent = context.has_silent = true;
+  branch.silent = true;
   if (branch.next_hop < branch.hops.size()) {
     ++core_.metrics.failovers;
     try_beside(branch);

@@ -24,7 +24,7 @@ void ResponseContext::reset() {
   branches = nullptr;
   branch_count = 0;
   best.reset();
-  going = found = answered = cancelled = ended_by_6xx = has_silent = false;
+  going = found = answered = cancelled = ended_by_6xx = false;
   user.clear();
   registration.reset();
   caller_leg.reset();
@@ -263,7 +263,7 @@ void ResponseContexts::cancel_rest(ResponseContext& context, const Branch* but) 
 void ResponseContexts::settle(ResponseContext& context) {
   if (context.going) return;
   for (;;) {
-    if (context.has_silent) end_silent(context);
+    end_silent(context);
     bool waiting = false;
     for (Branch* b = context.branches; b; b = b->next) {
       if (b->state == Branch::State::searching || b->state == Branch::State::trying) return;

@@ -148,7 +148,6 @@ struct ResponseContext : Node {
   bool answered = false;  // a final response was sent
   bool cancelled = false;
   bool ended_by_6xx = false;
-  bool has_silent = false;                       // a branch
   std::string user;                              // whose phones are asked for
   std::unique_ptr<PublicRegister> registration;  // draft 4.2
   std::shared_ptr<PhoneLeg> caller_leg;          // the caller's phone is one that somebody stands in for

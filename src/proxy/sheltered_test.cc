@@ -15,6 +15,7 @@ class Sheltered : public ProxyTest {
   Ua& bob = world.phone("bob", away);
 
   void SetUp() override { ASSERT_EQ(home.links().up().size(), 2u); }
+  static net::Ip ip_of(const Peer& peer) { return *net::Ip::parse(peer.ip()); }
   Peer& of_link(std::size_t n) { return home.links().up()[n].peer == first.id() ? first : second; }
 };
 
@@ -50,7 +51,7 @@ TEST_F(Sheltered, ASilentOneCostsLittle) {
     ASSERT_FALSE(in.empty());
     alice.answer(in, 200);
     EXPECT_FALSE(bob.wait("SIP/2.0 200").empty());
-    world.net.revive(*net::Ip::parse(silent->ip()));
+    world.net.revive(ip_of(*silent));
     world.run(25s);
     ASSERT_EQ(home.links().up().size(), 2u);
     home.name_vias();
@@ -62,14 +63,13 @@ TEST_F(Sheltered, ASilentOneCostsLittle) {
 // The link from a public peer to the home is dead, and only that peer could know: it says so soon.
 TEST_F(Sheltered, APeerWhoseLinkIsSilentGivesTheCallBack) {
   call(bob, alice, "sip:alice@p2psip.org");
-  for (std::size_t n : {0u, 1u}) world.net.cut(*net::Ip::parse(of_link(n).ip()), *net::Ip::parse(home.ip()));
+  for (std::size_t n : {0u, 1u}) world.net.cut(ip_of(of_link(n)), ip_of(home));
   const auto start = world.loop.now();
   bob.invite("sip:alice@p2psip.org");
   EXPECT_FALSE(bob.wait("SIP/2.0 480", 8s).empty()) << "both were tried";
   EXPECT_LT(world.loop.now() - start, 4s);
   EXPECT_GT(first.count("proxy_failovers_total") + second.count("proxy_failovers_total"), 1u);
-  for (Peer* peer : {&first, &second})
-    world.net.heal(*net::Ip::parse(peer->ip()), *net::Ip::parse(home.ip()));
+  for (Peer* peer : {&first, &second}) world.net.heal(ip_of(*peer), ip_of(home));
   world.run(25s);
   home.name_vias();
   world.run(1s);
@@ -84,10 +84,10 @@ TEST_F(Sheltered, WhatWasOnlyLateIsAnsweredAllTheSame) {
   int late = 0;
   for (std::size_t n : {0u, 1u}) {
     for (auto healed : {1400ms, 1600ms}) {  // it comes before the other one, or after it
-      world.net.cut(*net::Ip::parse(of_link(n).ip()), *net::Ip::parse(home.ip()));
+      world.net.cut(ip_of(of_link(n)), ip_of(home));
       bob.invite("sip:alice@p2psip.org");
       world.run(healed);
-      world.net.heal(*net::Ip::parse(of_link(n).ip()), *net::Ip::parse(home.ip()));
+      world.net.heal(ip_of(of_link(n)), ip_of(home));
       world.run(250ms);
       const auto one = alice.wait("INVITE"), two = alice.wait("INVITE", 100ms);
       if (!two.empty() && values(one, "Via")[0] != values(two, "Via")[0]) {
@@ -111,13 +111,13 @@ TEST_F(Sheltered, WhatWasOnlyLateIsAnsweredAllTheSame) {
 TEST_F(Sheltered, WhoIsBusyIsNotWaitedForAtTheSilentWay) {
   call(bob, alice, "sip:alice@p2psip.org");
   for (std::size_t n : {0u, 1u}) {
-    world.net.cut(*net::Ip::parse(of_link(n).ip()), *net::Ip::parse(home.ip()));
+    world.net.cut(ip_of(of_link(n)), ip_of(home));
     bob.invite("sip:alice@p2psip.org");
     const auto in = alice.wait("INVITE", 2500ms);
     ASSERT_FALSE(in.empty());
     alice.answer(in, 486);
     EXPECT_FALSE(bob.wait("SIP/2.0 486", 500ms).empty());
-    world.net.heal(*net::Ip::parse(of_link(n).ip()), *net::Ip::parse(home.ip()));
+    world.net.heal(ip_of(of_link(n)), ip_of(home));
     world.run(25s);
     alice.inbox.clear();
   }

@@ -191,9 +191,9 @@ bool Call::Open::is_same(const sip::Message& other) const {
   return known_cseq && known_cseq->number == cseq->number;
 }
 
-// 8.2.2.2 has the copy refused. But a server of ours sends one when the way of the one before was given up as
-// silent and there is another flow (RFC 5626 5.3); there nobody waits for an answer any more, although the
-// request has come after all. So the newest is answered, and the one before refused.
+// 8.2.2.2 has the copy refused. But a server of ours sends one when the way of the one before was silent and
+// there is another flow (RFC 5626 5.3); there it may be that nobody waits for an answer any more, although
+// the request has come after all. So the newest is answered, and the one before refused.
 bool Call::take_copy(Open& open, sip::ServerTransaction& transaction, const sip::Message& request) {
   const auto said = open.said;
   const bool accepted = said.status / 100 == 2;
@@ -253,10 +253,8 @@ bool Call::has(const sip::Message& request) const {
 }
 
 bool Call::is_merged(const sip::Message& invite) const {
-  if (outgoing_ || state_ == State::ended || invite.call_id() != call_id_ || forks_.empty()) return false;
-  const auto cseq = invite.cseq();
-  return cseq && invite.from_tag() == forks_.front()->dialog.remote_tag &&
-         forks_.front()->dialog.remote_cseq == cseq->number;
+  return !outgoing_ && state_ != State::ended && main_ && invite.call_id() == call_id_ &&
+         invite.from_tag() == main_->dialog.remote_tag && invite_in_.is_same(invite);
 }
 
 void Call::on_transaction_gone(sip::ServerTransaction& transaction) {
