@@ -14,6 +14,7 @@ import pytest
 from elsewhere import Elsewhere
 from lab import stun, tone
 from lab.capture import Capture
+from lab.linphone import Linphone
 from lab.world import Failure, wait_for
 from natworld import RELAYS, NatWorld, Places
 from test_nat_matrix import KINDS, TALK, is_direct
@@ -98,7 +99,21 @@ def put(here: Places, name: str, place: tuple, beside: str = ""):
 
 
 def call(here: Places, caller, callee, seconds: float = PATIENCE) -> float:
-    """They have heard each other for a while when it returns, and still talk; since when they did."""
+    """They have heard each other for a while when it returns, and still talk; since when they did. Once more after a crash of
+    Linphone's own (Linphone.crashed_gathering)."""
+    try:
+        return call_once(here, caller, callee, seconds)
+    except Failure:
+        crashed = [talker for talker in (caller, callee) if isinstance(talker, Linphone) and talker.crashed_gathering()]
+        if not crashed:
+            raise
+    give_up(caller, callee)
+    for linphone in crashed:
+        linphone.restart()
+    return call_once(here, caller, callee, seconds)
+
+
+def call_once(here: Places, caller, callee, seconds: float) -> float:
     for talker in (caller, callee):
         talker.clear_recordings()
         talker.forget_events()

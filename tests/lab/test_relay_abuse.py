@@ -1,6 +1,5 @@
 """What those get who want something else of the relay than to be relayed (docs/security.md)."""
 import socket
-import struct
 import time
 
 import pytest
